@@ -1,0 +1,1 @@
+"""One file per command group: `codespar policy check` is the function `check` in policy.py."""

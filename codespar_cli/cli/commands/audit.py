@@ -1,0 +1,117 @@
+"""`codespar audit`: read and verify the hash-chained record."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from codespar_cli.cli.lazy import FileGroup
+from codespar_cli.cli.parameters import OutputOption, Output, StreamOption, StreamOutput, as_since
+from codespar_cli.cli.session import Session
+from codespar_cli.cli.views import audit as view
+from codespar_cli.errors import IntegrityError
+from codespar_cli.storage.chain import ChainRecord
+from codespar_cli.storage.chain_files import ChainFile, chain_files
+
+app = typer.Typer(
+    cls=FileGroup,
+    help="The hash-chained record of decisions and secret access.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_POLL_S = 0.1
+
+
+@app.command()
+def tail(
+    context: typer.Context,
+    count: Annotated[int, typer.Option("-n", min=0, help="how many of the last records")] = 20,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f", help="wait for more")] = False,
+    output: StreamOption = StreamOutput.table,
+) -> None:
+    """Show the last records of all chains, in order of time."""
+    session: Session = context.obj
+    files = chain_files(session.config.state_dir)
+    latest = heapq.nlargest(count, _merged(files), key=lambda entry: (entry[1].at, entry[1].seq))
+    _show(session, list(reversed(latest)), output)
+    seen = {file.name: _last(file) for file in files}
+    while follow:
+        time.sleep(_POLL_S)
+        for file in chain_files(session.config.state_dir):
+            fresh = [(file.name, record) for record in file.records(after=seen.get(file.name, 0))]
+            if fresh:
+                seen[file.name] = fresh[-1][1].seq
+                _show(session, fresh, StreamOutput.jsonl if output is StreamOutput.json else output)
+
+
+@app.command()
+def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
+    """Recompute every chain. Keep the printed heads elsewhere: who can rewrite a whole file can rewrite its chain."""
+    session: Session = context.obj
+    results = []
+    broken: IntegrityError | None = None
+    for file in chain_files(session.config.state_dir):
+        try:
+            results.append(view.head_json(file.name, file.verify()))
+        except IntegrityError as error:
+            broken = broken or error
+            results.append(
+                {"chain": file.name, "records": None, "head": None, "ok": False, "error": error.message}
+            )
+    if output is Output.json:
+        session.terminal.json(results)
+    else:
+        rows = [
+            (r["chain"], "ok" if r["ok"] else "broken", r["records"], r["head"] if r["ok"] else r["error"])
+            for r in results
+        ]
+        session.terminal.table(("chain", "state", "records", "head"), rows, empty="nothing has been recorded yet")
+    return broken.exit_code if broken else 0
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option("--since", help="a time, or a duration such as 24h")] = None,
+    output: StreamOption = StreamOutput.jsonl,
+) -> None:
+    """Write every record, one JSON object each."""
+    session: Session = context.obj
+    begin = as_since(since, "--since", session.clock)
+    entries = (entry for entry in _merged(chain_files(session.config.state_dir)) if begin is None or entry[1].at >= begin)
+    if output is StreamOutput.jsonl:
+        for name, record in entries:
+            session.terminal.json_line(view.record_json(name, record))
+    else:
+        _show(session, list(entries), output)
+
+
+def _merged(files: list[ChainFile]) -> Iterator[tuple[str, ChainRecord]]:
+    streams = [_named(file) for file in files]
+    return heapq.merge(*streams, key=lambda entry: entry[1].at)
+
+
+def _named(file: ChainFile) -> Iterator[tuple[str, ChainRecord]]:
+    return ((file.name, record) for record in file.records())
+
+
+def _last(file: ChainFile) -> int:
+    from codespar_cli.storage.chain import head
+
+    with file.open() as connection:
+        return head(connection).seq
+
+
+def _show(session: Session, entries: list[tuple[str, ChainRecord]], output: StreamOutput) -> None:
+    if output is StreamOutput.json:
+        session.terminal.json([view.record_json(name, record) for name, record in entries])
+    elif output is StreamOutput.jsonl:
+        for name, record in entries:
+            session.terminal.json_line(view.record_json(name, record))
+    else:
+        rows = [view.record_row(name, record) for name, record in entries]
+        session.terminal.table(view.HEADERS, rows, empty="nothing has been recorded yet")

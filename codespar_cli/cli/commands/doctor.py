@@ -1,0 +1,152 @@
+"""`codespar doctor`: look at everything once, say what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import typer
+
+from codespar_cli.cli.parameters import Output, OutputOption
+from codespar_cli.cli.session import Session
+from codespar_cli.core.config import Config, shown
+from codespar_cli.errors import CodesparError, ConfigError
+
+app = typer.Typer(rich_markup_mode=None)
+_SAFE_SQLITE = (3, 51, 3)
+
+
+class Finding(NamedTuple):
+    check: str
+    status: Literal["ok", "warning", "error"]
+    message: str
+    fix: str | None = None
+
+
+@app.command()
+def doctor(context: typer.Context, output: OutputOption = Output.table) -> int:
+    """Check configuration, plugins, stores, file modes, records, clock and versions. Changes nothing."""
+    session: Session = context.obj
+    found = list(_examine(session))
+    if output is Output.json:
+        session.terminal.json([finding._asdict() for finding in found])
+    else:
+        styles = {"ok": "green", "warning": "yellow", "error": "red"}
+        for finding in found:
+            session.terminal.line(f"{finding.status:<8} {finding.check:<16} {finding.message}", style=styles[finding.status])
+            if finding.fix and finding.status != "ok":
+                session.terminal.line(f"{'':<8} {'':<16} fix: {finding.fix}")
+    return 1 if any(finding.status == "error" for finding in found) else 0
+
+
+def _examine(session: Session) -> Iterator[Finding]:
+    yield _versions()
+    try:
+        config = session.config
+    except ConfigError as error:
+        yield Finding("configuration", "error", str(error), error.hint)
+        return
+    yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
+    for look in (_plugins, _state_directory, _stores, _records):
+        yield from _guarded(look, session, config)
+
+
+def _guarded(
+    look: Callable[[Session, Config], Iterator[Finding]], session: Session, config: Config
+) -> Iterator[Finding]:
+    try:
+        yield from look(session, config)
+    except CodesparError as error:
+        yield Finding(look.__name__.strip("_").replace("_", " "), "error", str(error), error.hint)
+    except OSError as error:
+        yield Finding(look.__name__.strip("_").replace("_", " "), "error", (error.strerror or str(error)).lower())
+
+
+def _versions() -> Finding:
+    import apsw
+
+    version = apsw.sqlite_lib_version()
+    words = f"python {platform.python_version()}, sqlite {version}"
+    if tuple(int(part) for part in version.split(".")) < _SAFE_SQLITE:
+        return Finding("versions", "error", f"{words}: has the WAL-reset race", "pip install --upgrade apsw")
+    if sys.version_info < (3, 11):
+        return Finding("versions", "error", f"{words}: too old", "install Python 3.11 or newer")
+    return Finding("versions", "ok", words)
+
+
+def _plugins(session: Session, config: Config) -> Iterator[Finding]:
+    from codespar_cli.core.plugin_status import plugin_statuses
+    from codespar_cli.plugins import BUILTINS
+
+    for one in plugin_statuses(config, BUILTINS, clock=session.clock):
+        yield Finding(one.kind, one.health, f"{one.name}: {one.message}" if one.message else one.name, "codespar plugins status")
+
+
+def _state_directory(session: Session, config: Config) -> Iterator[Finding]:
+    path = config.state_dir
+    if not path.exists():
+        yield Finding("state directory", "ok", f"{path}: not made yet")
+        return
+    facts = path.lstat()
+    mode = stat.S_IMODE(facts.st_mode)
+    if not stat.S_ISDIR(facts.st_mode):
+        yield Finding("state directory", "error", f"{path}: not a directory", "set state_dir in plugins.toml")
+    elif facts.st_uid != os.geteuid():
+        yield Finding("state directory", "error", f"{path}: belongs to uid {facts.st_uid}", f"ls -ld {path}")
+    elif mode & 0o077:
+        yield Finding("state directory", "error", f"{path}: mode {mode:04o}", f"chmod 700 {path}")
+    else:
+        yield Finding("state directory", "ok", f"{path}: mode {mode:04o}")
+
+
+def _stores(session: Session, config: Config) -> Iterator[Finding]:
+    import apsw
+
+    from codespar_cli.storage.private_files import check_private_file
+
+    for path in sorted(config.state_dir.glob("*.db")):
+        check_private_file(path)
+        try:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            try:
+                finding = str(next(iter(connection.execute("PRAGMA quick_check(1)")))[0])
+            finally:
+                connection.close()
+        except apsw.Error as error:
+            finding = str(error)
+        if finding == "ok":
+            yield Finding("store", "ok", f"{path.name}: {_size(path)}")
+        else:
+            words = finding.splitlines()[-1].lower()
+            yield Finding("store", "error", f"{path}: {words}", "keep the file and restore a backup")
+
+
+def _records(session: Session, config: Config) -> Iterator[Finding]:
+    from codespar_cli.storage.chain import read
+    from codespar_cli.storage.chain_files import chain_files
+
+    now = session.clock()
+    for file in chain_files(config.state_dir):
+        try:
+            head = file.verify()
+        except CodesparError as error:
+            yield Finding("record", "error", str(error), error.hint or "codespar audit verify")
+            continue
+        yield Finding("record", "ok", f"{file.name}: {head.seq} records, head {head.hash[:16]}")
+        with file.open() as connection:
+            newest = next(iter(read(connection, after=head.seq - 1)), None)
+        if newest is not None and (newest.at - now).total_seconds() > 1:
+            ahead = (newest.at - now).total_seconds()
+            yield Finding(
+                "clock", "warning", f"{file.name}: its last record is {ahead:.0f} s ahead of this clock", "timedatectl status"
+            )
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1024:.0f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"

@@ -1,0 +1,62 @@
+"""Options that several commands share, and how their text becomes values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, TypeVar
+
+import typer
+
+from codespar_cli.core.clock import Clock, parse_moment
+from codespar_cli.core.durations import parse_duration
+from codespar_cli.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Output(str, Enum):
+    table = "table"
+    json = "json"
+
+
+class StreamOutput(str, Enum):
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="table for people, json for programs")]
+StreamOption = Annotated[StreamOutput, typer.Option("--output", "-o", help="table, json, or jsonl: a line a record")]
+AgentOption = Annotated[str, typer.Option("--agent", help="who calls")]
+YesOption = Annotated[bool, typer.Option("--yes", help="do not ask")]
+
+
+def as_moment(text: str | None, option: str) -> datetime | None:
+    """ISO 8601. Raises UsageError naming the option."""
+    return _parsed(text, option, parse_moment, "a time such as 2026-11-23T09:00:00Z")
+
+
+def as_duration(text: str | None, option: str) -> timedelta | None:
+    """`30s`, `10m`. Raises UsageError naming the option."""
+    return _parsed(text, option, parse_duration, "a duration such as 30s, 10m, 24h or 7d")
+
+
+def as_since(text: str | None, option: str, clock: Clock) -> datetime | None:
+    """A time, or a duration before now."""
+    if text is None:
+        return None
+    try:
+        return clock() - parse_duration(text)
+    except (ValueError, OverflowError):
+        return as_moment(text, option)
+
+
+def _parsed(text: str | None, option: str, parse: Callable[[str], T], expected: str) -> T | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{option}: expected {expected}, found `{text}`") from None

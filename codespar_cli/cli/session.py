@@ -1,0 +1,88 @@
+"""One run of the command line: its terminal, its configuration, its plugins. Cheap facts are values, costly ones wait.
+
+A command gets a `Session` as `context.obj`, asks it for what it needs and returns an exit code. Only what a command
+asks for is loaded, but the configuration is always checked whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from codespar_cli.cli.io import Terminal
+from codespar_cli.core.clock import Clock, system_clock
+from codespar_cli.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from codespar_cli.core.config import Config
+    from codespar_cli.core.gate import Gate
+    from codespar_cli.core.registry import PluginRegistry
+
+
+@dataclass(slots=True)
+class Session:
+    """`clock` may be replaced before anything is loaded (`policy check --at`)."""
+
+    terminal: Terminal
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    config_path: str | None = None
+    tenant_option: str | None = None
+    clock: Clock = system_clock
+    _config: Config | None = None
+    _registries: dict[tuple[str, ...], PluginRegistry] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """The whole of plugins.toml, valid. Raises ConfigError."""
+        if self._config is None:
+            from codespar_cli.startup import read_config
+
+            config = read_config(self.config_path, environ=self.environ)
+            tenant = self.tenant_option or self.environ.get("CODESPAR_TENANT")
+            self._config = replace(config, tenant=tenant) if tenant else config
+        return self._config
+
+    @property
+    def tenant(self) -> str:
+        return self.config.tenant
+
+    def registry(self, *kinds: str) -> PluginRegistry:
+        """A sealed registry with the active plugins of these kinds; all four when none is named."""
+        if kinds not in self._registries:
+            from codespar_cli.startup import build_registry
+
+            self._registries[kinds] = build_registry(
+                self.config, kinds=kinds or None, clock=self.clock, environ=self.environ
+            )
+        return self._registries[kinds]
+
+    def gate(self, *kinds: str) -> Gate:
+        from codespar_cli.startup import build_gate
+
+        return build_gate(self.config, self.registry(*kinds), clock=self.clock)
+
+    def able(self, kind: str, *abilities: str) -> Any:
+        """The active plugin of `kind`, if it offers these methods beyond its contract.
+
+        Raises:
+            ConfigError: no plugin of that kind is active.
+            UsageError: the active one cannot do this.
+        """
+        plugin = getattr(self.registry(kind), kind)
+        if plugin is None:
+            raise ConfigError(
+                f"no {kind} plugin is active",
+                code="plugin_inactive",
+                hint=f"codespar plugins list, then codespar plugins enable {kind} NAME",
+            )
+        for ability in abilities:
+            if not callable(getattr(plugin, ability, None)):
+                backend = getattr(plugin, "backend", type(plugin).__name__)
+                raise UsageError(
+                    f"the {kind} backend `{backend}` cannot do this: it offers no `{ability}`",
+                    code="not_supported",
+                    hint="codespar plugins list",
+                )
+        return plugin

@@ -1,0 +1,1 @@
+"""Pure functions from results to rows and JSON values: one file per command group."""

@@ -1,0 +1,1 @@
+"""The open core: contracts, registry, gate, configuration. Standard library only."""

@@ -1,0 +1,301 @@
+"""plugins.toml as frozen values: found, read once, checked whole, or refused with file, line, key, expected and found.
+
+The file names backends; it can never name a module, a path to code, a URL or a command to load.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from codespar_cli.core.options import (
+    SCALAR,
+    TEXT,
+    Check,
+    Problem,
+    describe,
+    either,
+    listing,
+    mapping,
+    simple,
+    table,
+    unknown_key,
+)
+from codespar_cli.core.text import nearest, visible
+from codespar_cli.core.toml_source import line_of
+from codespar_cli.errors import ConfigError
+
+FILE_NAME = "plugins.toml"
+SINGLE_KINDS = ("policy", "observability", "secrets")
+KINDS = (*SINGLE_KINDS, "integrations")
+NONE = "none"
+_MAX_BYTES = 1 << 20
+
+KnownOptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Check]]]
+"""kind -> built-in backend -> the keys it understands."""
+InstalledNames: TypeAlias = Callable[[str], Collection[str]]
+"""kind -> names of installed entry points; asked only for a name that is not built in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One plugin as it is asked for. `source` says by whom: `plugins.toml:14`, or `default`."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`."""
+
+    path: Path | None
+    tenant: str
+    state_dir: Path
+    policy: Backend | None = None
+    observability: Backend | None = None
+    secrets: Backend = Backend("secrets", NONE)
+    integrations: tuple[Backend, ...] = (Backend("integrations", "github"),)
+    agents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        return self.path.parent if self.path else Path.cwd()
+
+    def backends(self, kind: str) -> tuple[Backend, ...]:
+        """The active plugins of one kind, none to many."""
+        if kind == "integrations":
+            return self.integrations
+        backend = getattr(self, kind)
+        return () if backend is None else (backend,)
+
+
+def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path) -> Path | None:
+    """Which file speaks: the option, `$CODESPAR_CONFIG`, the nearest one above, the user's own, or none.
+
+    The walk upwards ends at a repository's root, at home, and at a directory that another user could have put a file
+    into. Raises ConfigError when a named file is not there.
+    """
+    named = explicit or environ.get("CODESPAR_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.exists():
+            origin = "--config" if explicit else "CODESPAR_CONFIG"
+            raise ConfigError(
+                f"the file named by {origin} does not exist", file=str(path), hint="codespar init --dir DIR writes one"
+            )
+        return path.absolute()
+    home = Path(environ.get("HOME") or "/").absolute()
+    for directory in (start, *start.parents):
+        candidate = directory / FILE_NAME
+        if candidate.is_file():
+            return candidate
+        if directory == home or (directory / ".git").exists() or not _is_ours(directory):
+            break
+    base = environ.get("XDG_CONFIG_HOME") or str(home / ".config")
+    candidate = Path(base) / "codespar" / FILE_NAME
+    return candidate if candidate.is_file() else None
+
+
+def default_state_dir(environ: Mapping[str, str]) -> Path:
+    """`$CODESPAR_STATE_DIR`, else `$XDG_STATE_HOME/codespar`, else `~/.local/state/codespar`."""
+    if explicit := environ.get("CODESPAR_STATE_DIR"):
+        return Path(explicit).expanduser().absolute()
+    base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "/") / ".local" / "state")
+    return Path(base).absolute() / "codespar"
+
+
+def load_config(
+    path: Path | None, *, environ: Mapping[str, str], known: KnownOptions, installed: InstalledNames
+) -> Config:
+    """Read and check one file; the defaults when there is none. Raises ConfigError."""
+    if path is None:
+        return Config(path=None, tenant="default", state_dir=default_state_dir(environ))
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot be read: {words}", file=shown(path), hint=f"ls -l {path}") from error
+    if len(data) > _MAX_BYTES:
+        raise ConfigError("is larger than 1 MiB", file=shown(path), line=1)
+    return parse_config(data, path=path, environ=environ, known=known, installed=installed)
+
+
+def parse_config(
+    data: bytes, *, path: Path, environ: Mapping[str, str], known: KnownOptions, installed: InstalledNames
+) -> Config:
+    """The bytes of a plugins.toml as a Config. Raises ConfigError with the line and the key at fault."""
+    text, document = _parse_toml(data, path)
+    problem = next(_problems(document, known, installed), None)
+    if problem is not None:
+        raise _at(problem, text, path)
+    state_dir = document.get("state_dir")
+    return Config(
+        path=path,
+        tenant=document.get("tenant", "default"),
+        state_dir=(path.parent / Path(state_dir).expanduser()) if state_dir else default_state_dir(environ),
+        policy=_single("policy", document, path),
+        observability=_single("observability", document, path),
+        secrets=_single("secrets", document, path) or Backend("secrets", NONE),
+        integrations=_integrations(document, path),
+        agents=document.get("agents", {}),
+    )
+
+
+def shown(path: Path) -> str:
+    """A path as an error names it: relative where the reader stands above it."""
+    try:
+        return visible(str(path.relative_to(Path.cwd())))
+    except (ValueError, OSError):
+        return visible(str(path))
+
+
+# ── checking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ATTRIBUTE = either(SCALAR, listing(SCALAR), expected="a string, a number, true/false or a list of them")
+_TOP: dict[str, Check] = {
+    "version": simple("1, the only version there is", lambda value: type(value) is int and value == 1),
+    "tenant": TEXT,
+    "state_dir": TEXT,
+    "agents": mapping(mapping(_ATTRIBUTE)),
+}
+
+
+def _problems(document: Mapping[str, Any], known: KnownOptions, installed: InstalledNames) -> Any:
+    for key, value in document.items():
+        if key in _TOP:
+            yield from _TOP[key](value, (key,))
+        elif key in SINGLE_KINDS:
+            yield from _single_problems(key, value, known[key], installed)
+        elif key == "integrations":
+            yield from _integration_problems(value, known[key], installed)
+        else:
+            yield unknown_key((key,), dict.fromkeys((*_TOP, *KINDS)))
+
+
+def _single_problems(
+    kind: str, section: Any, known: Mapping[str, Mapping[str, Check]], installed: InstalledNames
+) -> Any:
+    if not isinstance(section, Mapping):
+        yield Problem((kind,), f"expected a table, found {describe(section)}")
+        return
+    name = section.get("backend")
+    if name is None:
+        yield Problem((kind,), "missing key `backend`", f'backend = "{NONE}" switches it off')
+        return
+    if name != NONE and not (isinstance(name, str) and name in known):
+        yield from _name_problem((kind, "backend"), kind, name, (NONE, *known), installed)
+    keys = known.get(name) if isinstance(name, str) else None
+    if name == NONE and keys is None:
+        keys = {}
+    if keys is not None:
+        yield from table({"backend": TEXT, **keys})(section, (kind,))
+
+
+def _integration_problems(section: Any, known: Mapping[str, Mapping[str, Check]], installed: InstalledNames) -> Any:
+    kind = "integrations"
+    if not isinstance(section, Mapping):
+        yield Problem((kind,), f"expected a table, found {describe(section)}")
+        return
+    active = section.get("active")
+    if not isinstance(active, list):
+        found = "missing key `active`" if active is None else f"expected a list, found {describe(active)}"
+        yield Problem((kind, "active") if active is not None else (kind,), found, 'active = ["github"]')
+        return
+    for index, name in enumerate(active):
+        path = (kind, "active", index)
+        if not (isinstance(name, str) and name in known):
+            yield from _name_problem(path, kind, name, tuple(known), installed)
+        elif name in active[:index]:
+            yield Problem(path, f"`{name}` is given twice")
+    for name, options in section.items():
+        if name == "active":
+            continue
+        if name in known:
+            yield from table(known[name])(options, (kind, name))
+        elif name not in active:
+            yield unknown_key((kind, name), dict.fromkeys(("active", *known)))
+        elif not isinstance(options, Mapping):
+            yield Problem((kind, name), f"expected a table, found {describe(options)}")
+
+
+def _name_problem(
+    path: tuple[str | int, ...], kind: str, name: Any, builtin: tuple[str, ...], installed: InstalledNames
+) -> Any:
+    if not isinstance(name, str):
+        yield Problem(path, f"expected the name of a backend, found {describe(name)}")
+        return
+    others = sorted(installed(kind))
+    if name in others:
+        return
+    expected = ", ".join(f"`{known}`" for known in (*builtin, *others))
+    close = nearest(name, (*builtin, *others))
+    meant = f"did you mean `{close}`? " if close else ""
+    yield Problem(path, f"unknown backend {describe(name)}, expected one of {expected}", f"{meant}codespar plugins list")
+
+
+def _at(problem: Problem, text: str, path: Path) -> ConfigError:
+    key = ".".join(visible(str(part)) for part in problem.path)
+    return ConfigError(
+        f"{key}: {problem.message}" if key else problem.message,
+        key=key,
+        hint=problem.hint,
+        file=shown(path),
+        line=line_of(text, problem.path),
+    )
+
+
+# ── building ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _single(kind: str, document: Mapping[str, Any], path: Path) -> Backend | None:
+    section = document.get(kind)
+    if section is None or (section["backend"] == NONE and kind != "secrets"):
+        return None
+    options = {key: value for key, value in section.items() if key != "backend"}
+    return Backend(kind, section["backend"], options, shown(path))
+
+
+def _integrations(document: Mapping[str, Any], path: Path) -> tuple[Backend, ...]:
+    section = document.get("integrations")
+    if section is None:
+        return (Backend("integrations", "github"),)
+    return tuple(Backend("integrations", name, section.get(name, {}), shown(path)) for name in section["active"])
+
+
+def _parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError("is not UTF-8", file=shown(path), line=line) from None
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$", message)
+        line = int(place[1]) if place and place[1] else text.count("\n") + 1
+        words = message[: place.start()] if place else message
+        raise ConfigError(
+            f"not TOML: {visible(words[:1].lower() + words[1:])}", file=shown(path), line=line
+        ) from None
+    except (RecursionError, ValueError) as error:
+        # tomllib lets a few of Python's own refusals through: bottomless nesting, integers of thousands of digits.
+        words = "nested too deeply" if isinstance(error, RecursionError) else "a value is out of range"
+        raise ConfigError(f"not TOML: {words}", file=shown(path), line=1) from None
+
+
+def _is_ours(directory: Path) -> bool:
+    try:
+        facts = os.stat(directory)
+    except OSError:
+        return False
+    return facts.st_uid in (os.geteuid(), 0) and not facts.st_mode & 0o002

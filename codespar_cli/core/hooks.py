@@ -1,0 +1,203 @@
+"""The whole product on one page: four contracts, and the values that cross them.
+
+An agent is about to call a tool. **Policy** is asked before; **observability** is told after; **secrets** hands
+out the credential the tool needs; **integrations** turn what outside services send into one plain event.
+A plugin is any object with these methods: nothing to inherit, nothing to import. It is put in place by
+`PluginRegistry` (registry.py) and stood between an agent and its tools by `Gate` (gate.py).
+
+The positional parts of these signatures never change; everything richer is keyword-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+Cost: TypeAlias = Decimal | int | float | str
+"""Money in the policy's currency. A `Decimal` or a string is exact; a float is taken at its shortest repr."""
+
+
+# ── what an agent asks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Who calls, for whom, with what. `attributes` are what rules read as `context.*`."""
+
+    tenant: str = "default"
+    project: str | None = None
+    session: str | None = None
+    args: Mapping[str, Any] | None = None
+    approval_id: str | None = None
+    environment: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call an agent wants to make. `estimated_cost` is None when the caller cannot tell."""
+
+    agent_id: str
+    tool_name: str
+    estimated_cost: Cost | None = None
+    context: CallContext = CallContext()
+
+
+# ── policy: asked before ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class TraceStep(NamedTuple):
+    """What one stage of an evaluation said: `pass`, `fail`, `approve` or `skip`, by which rule, and why."""
+
+    stage: str
+    outcome: str
+    rule_id: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDecision:
+    """The answer. Whoever reads only `allowed` is safe: a pending approval is `allowed=False`.
+
+    `code` is stable (docs/policy.md lists them). `retry_after` is in seconds, and `never` says that no time would
+    do. `reservation_id` is the hold to settle with `record_usage`; `approval_id` the token to approve.
+    """
+
+    allowed: bool
+    reason: str = ""
+    requires_approval: bool = False
+    code: str | None = None
+    rule_id: str | None = None
+    stage: str | None = None
+    retry_after: float | None = None
+    never: bool = False
+    reservation_id: str | None = None
+    approval_id: str | None = None
+    policy_hash: str | None = None
+    decision_id: str | None = None
+    trace: tuple[TraceStep, ...] = ()
+
+
+@runtime_checkable
+class PolicyHook(Protocol):
+    """A policy decision point.
+
+    Optional: `record_usage(agent_id, tool_name, cost, *, reservation_id=None)` settles a hold with what the call
+    really cost, None meaning what was held; `release(reservation_id)` gives a hold back. `bounded = True` promises that `evaluate` limits its
+    own waiting, and spares it the gate's deadline thread.
+    """
+
+    def evaluate(
+        self,
+        agent_id: str,
+        tool_name: str,
+        estimated_cost: Cost | None = None,
+        *,
+        context: CallContext | None = None,
+    ) -> PolicyDecision: ...
+
+
+# ── observability: told after ──────────────────────────────────────────────────────────────────────────────────
+
+CostSource: TypeAlias = Literal["reported", "estimated", "configured", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMetric:
+    """One call that was made. Latency in milliseconds; `cost=None` means unknown, which is not zero.
+
+    `time` is an aware UTC datetime, None means now. `error_type` is a class name or a short code, never a message.
+    """
+
+    tool_name: str
+    agent_id: str
+    latency_ms: float
+    success: bool
+    cost: Cost | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    error_type: str | None = None
+    time: datetime | None = None
+    tenant: str = "default"
+    project: str | None = None
+    session: str | None = None
+    cost_source: CostSource | None = None
+    decision_id: str | None = None
+
+
+@runtime_checkable
+class ObservabilityHook(Protocol):
+    """A write-only end for metrics. Optional: `get_stats(tool_name=None)`."""
+
+    def record(self, metric: ToolMetric) -> None: ...
+
+
+# ── secrets: asked when a call needs a credential ──────────────────────────────────────────────────────────────
+
+
+@runtime_checkable
+class SecretsHook(Protocol):
+    """A store of credentials per tenant. `get` answers None for "there is none" and raises for everything else.
+
+    Optional: `set(tenant_id, key, value)`.
+    """
+
+    def get(self, tenant_id: str, key: str) -> str | None: ...
+
+
+# ── integrations: what the outside says ────────────────────────────────────────────────────────────────────────
+
+Severity: TypeAlias = Literal["critical", "error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationEvent:
+    """One thing that happened outside, whoever said it. Every text in it is untrusted data, never instructions.
+
+    `event_type` is `resource.action` in the provider's own words; `title` one line, never empty, at most 300
+    characters, free of control and bidi characters; `url` http, https or None; `native` the provider's own
+    severity and state.
+    """
+
+    source: str
+    event_type: str
+    severity: Severity
+    title: str
+    detail: str | None = None
+    url: str | None = None
+    occurred_at: datetime | None = None
+    delivery_id: str | None = None
+    external_id: str | None = None
+    actor: str | None = None
+    project: str | None = None
+    affected_files: tuple[str, ...] = ()
+    stack_trace: str | None = None
+    native: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class IntegrationHook(Protocol):
+    """A connector for one provider. None means "not mine, or nothing to say"; no payload makes it raise.
+
+    `headers` is a case-insensitive mapping and may be empty. Optional: `verify_signature(payload, signature,
+    secret) -> bool` over the raw bytes, and `health_check()`.
+    """
+
+    id: str
+    name: str
+
+    async def handle_webhook(self, payload: Any, headers: Mapping[str, str]) -> IntegrationEvent | None: ...
+
+
+# ── what every kind may say of itself ──────────────────────────────────────────────────────────────────────────
+
+
+class Health(NamedTuple):
+    """The answer of the optional `health()`: `ok`, `warning` or `error`, and one line saying why."""
+
+    state: Literal["ok", "warning", "error"]
+    message: str = ""

@@ -1,0 +1,187 @@
+"""From a Config to live plugins: one table of import strings for the built-ins, then installed entry points, by name.
+
+Two kinds of absence, never one: a kind that is off by choice is skipped quietly; a plugin that was asked for and
+cannot be had stops everything with a ConfigError, before any tool runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from codespar_cli.core.clock import Clock, system_clock
+from codespar_cli.core.config import KINDS, Backend, Config, shown
+from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.core.services import Services
+from codespar_cli.core.text import visible
+from codespar_cli.core.toml_source import line_of
+from codespar_cli.errors import CodesparError, ConfigError
+
+API = 1
+Builtins = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An entry point of another distribution."""
+
+    name: str
+    distribution: str
+    version: str
+    load: Callable[[], Any]
+
+
+def installed_plugins(kind: str) -> dict[str, Installed]:
+    """Entry points in the group `codespar.<kind>`. A name that two distributions claim is an error, never a choice."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Installed] = {}
+    for point in entry_points(group=f"codespar.{kind}"):
+        dist = point.dist
+        plugin = Installed(point.name, dist.name if dist else "?", dist.version if dist else "?", point.load)
+        other = found.get(point.name)
+        if other is not None and other.distribution != plugin.distribution:
+            raise ConfigError(
+                f"both `{other.distribution}` and `{plugin.distribution}` offer a {kind} plugin `{point.name}`",
+                code="plugin_ambiguous",
+                hint=f"pip uninstall {plugin.distribution}",
+            )
+        found[point.name] = plugin
+    return found
+
+
+def build_registry(
+    config: Config,
+    builtins: Builtins,
+    *,
+    kinds: Iterable[str] | None = None,
+    clock: Clock = system_clock,
+    environ: Mapping[str, str] | None = None,
+) -> PluginRegistry:
+    """A sealed registry with the active plugins, of some kinds or of all. Raises ConfigError."""
+    registry = PluginRegistry()
+    wanted = tuple(KINDS if kinds is None else kinds)
+    services = services_for(config, builtins, registry if "secrets" in wanted else None, clock=clock, environ=environ)
+    register: dict[str, Callable[[Any], None]] = {
+        "policy": registry.register_policy,
+        "observability": registry.register_observability,
+        "secrets": registry.register_secrets,
+        "integrations": registry.register_integration,
+    }
+    for kind in wanted:
+        for backend in config.backends(kind):
+            register[kind](create_plugin(backend, config, builtins, services))
+    registry.seal()
+    return registry
+
+
+def services_for(
+    config: Config,
+    builtins: Builtins,
+    registry: PluginRegistry | None = None,
+    *,
+    clock: Clock = system_clock,
+    environ: Mapping[str, str] | None = None,
+) -> Services:
+    """What plugins of this configuration are lent. `secret:KEY` is asked of the active secrets plugin when needed."""
+    variables = os.environ if environ is None else environ
+
+    def resolve(reference: str) -> str | None:
+        scheme, _, name = reference.partition(":")
+        if scheme == "env":
+            return variables.get(name)
+        if scheme != "secret":
+            raise ConfigError(f"expected `secret:KEY` or `env:NAME`, found `{visible(scheme)}:…`")
+        source = registry
+        if source is None or source.secrets is None:
+            source = build_registry(config, builtins, kinds=("secrets",), clock=clock, environ=environ)
+        return source.get_secret(config.tenant, name)
+
+    return Services(
+        state_dir=config.state_dir, tenant=config.tenant, clock=clock, resolve=resolve, config_dir=config.directory
+    )
+
+
+def create_plugin(backend: Backend, config: Config, builtins: Builtins, services: Services) -> Any:
+    """One live plugin. Whatever goes wrong is a ConfigError that names the plugin and where it was asked for."""
+    target = builtins.get(backend.kind, {}).get(backend.name)
+    try:
+        factory = _import(target) if target else _installed_factory(backend)
+        plugin = factory(backend.options, services)
+    except ConfigError as error:
+        raise _placed(error, backend, config) from error
+    except CodesparError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _placed(
+            ConfigError(
+                f"{backend.kind} plugin `{backend.name}` cannot be loaded: {type(error).__name__}: "
+                f"{visible(str(error))[:200]}",
+                code="plugin_not_loadable",
+                hint=f"codespar plugins info {backend.name}",
+            ),
+            backend,
+            config,
+        ) from error
+    if plugin is None:
+        raise ConfigError(
+            f"{backend.kind} plugin `{backend.name}` cannot be loaded: its factory returned nothing",
+            code="plugin_not_loadable",
+            file=backend.source,
+        )
+    return plugin
+
+
+def _import(target: str) -> Any:
+    module, _, name = target.partition(":")
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _installed_factory(backend: Backend) -> Any:
+    plugin = installed_plugins(backend.kind).get(backend.name)
+    if plugin is None:
+        raise ConfigError(
+            f"no installed {backend.kind} plugin is called `{backend.name}`",
+            code="plugin_not_found",
+            hint="codespar plugins list",
+        )
+    factory = plugin.load()
+    api = getattr(factory, "api", API)
+    if not isinstance(api, int) or api > API:
+        raise ConfigError(
+            f"plugin `{backend.name}` of `{plugin.distribution}` speaks plugin api {api}, this codespar speaks {API}",
+            code="plugin_api_newer",
+            hint="pip install --upgrade codespar-cli",
+        )
+    return factory
+
+
+def _placed(error: ConfigError, backend: Backend, config: Config) -> ConfigError:
+    """The error with the place in plugins.toml, where a factory only knew its own key."""
+    if error.file is not None or config.path is None:
+        return error
+    section: tuple[str, ...] = (backend.kind,) if backend.kind != "integrations" else (backend.kind, backend.name)
+    path = (*section, *(error.key or "").split(".")) if error.key else section
+    message = f"{'.'.join(path)}: {error.message}" if error.key else error.message
+    return ConfigError(
+        message,
+        key=".".join(path),
+        hint=error.hint,
+        code=error.code,
+        file=shown(config.path),
+        line=_line(config.path, path),
+    )
+
+
+def _line(path: Path, key: tuple[str, ...]) -> int | None:
+    try:
+        return line_of(path.read_text("utf-8-sig"), key)
+    except (OSError, ValueError):
+        return None

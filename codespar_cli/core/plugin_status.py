@@ -1,0 +1,65 @@
+"""How each active plugin feels: asked inside a guard, so that the one who asks never falls over the one who is ill."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from codespar_cli.core.clock import Clock, system_clock
+from codespar_cli.core.config import KINDS, NONE, Backend, Config
+from codespar_cli.core.hooks import Health
+from codespar_cli.core.loader import Builtins, create_plugin, services_for
+from codespar_cli.core.text import clean_line
+from codespar_cli.errors import CodesparError
+
+_ABSENT = {
+    "policy": Health("warning", "no policy: every call is allowed"),
+    "observability": Health("ok", "off: metrics are dropped"),
+    "integrations": Health("ok", "off: no provider is known"),
+}
+
+
+class PluginStatus(NamedTuple):
+    kind: str
+    name: str
+    active: bool
+    health: Literal["ok", "warning", "error"]
+    message: str
+    source: str
+    loadable: bool = True
+
+
+def plugin_statuses(config: Config, builtins: Builtins, *, clock: Clock = system_clock) -> list[PluginStatus]:
+    """One status per active plugin, and one per kind that is off."""
+    found: list[PluginStatus] = []
+    for kind in KINDS:
+        backends = config.backends(kind)
+        found += [_status(backend, config, builtins, clock) for backend in backends]
+        if not backends:
+            source = str(config.path) if config.path else "default"
+            found.append(PluginStatus(kind, NONE, False, *_ABSENT[kind], source=source))
+    return found
+
+
+def _status(backend: Backend, config: Config, builtins: Builtins, clock: Clock) -> PluginStatus:
+    try:
+        plugin = create_plugin(backend, config, builtins, services_for(config, builtins, clock=clock))
+    except CodesparError as error:
+        return PluginStatus(backend.kind, backend.name, True, "error", str(error), backend.source, loadable=False)
+    return PluginStatus(backend.kind, backend.name, True, *health_of(plugin), source=backend.source)
+
+
+def health_of(plugin: object) -> Health:
+    """What the plugin says of itself; a plugin that says nothing is taken to be well."""
+    ask = getattr(plugin, "health", None)
+    if not callable(ask):
+        return Health("ok", "")
+    try:
+        answer = ask()
+        state, message = answer
+    except CodesparError as error:
+        return Health("error", str(error))
+    except Exception as error:
+        return Health("error", f"its health check failed: {type(error).__name__}")
+    if state not in {"ok", "warning", "error"}:
+        return Health("error", "its health check answered nonsense")
+    return Health(state, clean_line(str(message)))

@@ -1,0 +1,78 @@
+"""JSON from outside, without what JSON parsers forgive: repeated keys, NaN, numbers no float can hold, bottomless nesting.
+
+RFC 8259 leaves repeated keys to the parser; two parsers that disagree are how a call is smuggled past a policy.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MAX_DEPTH = 64
+
+
+class _Refused(ValueError):
+    pass
+
+
+def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Parse one document. Raises ValueError with a one-line reason; never RecursionError."""
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except _Refused:
+        raise
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    if depth(value, max_depth) > max_depth:
+        raise ValueError(f"nested deeper than {max_depth} levels")
+    return value
+
+
+def depth(value: Any, limit: int) -> int:
+    """How deeply containers nest; stops counting past `limit`."""
+    deepest, level = 0, [value]
+    while level and deepest <= limit:
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        if not any(isinstance(item, dict | list) for item in level):
+            break
+        deepest, level = deepest + 1, inner
+    return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Refused(f"key {json.dumps(key)} is given twice")
+            seen.add(key)
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise _Refused(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise _Refused("a number is too large")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > 400:
+        raise _Refused("a number is too large")
+    return int(text)

@@ -1,0 +1,51 @@
+"""Making text from outside harmless: no control, bidi or invisible character reaches a terminal or a log.
+
+`clean_line` removes them, for text that becomes data (an event's title); `visible` spells them out, for text that is
+shown as it came (a tool's name in a table).
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+# C0, DEL, C1; soft hyphen; zero width and bidi marks; line and paragraph separators; bidi embeddings, overrides and
+# isolates; invisible operators; byte order mark; interlinear annotations; surrogates; tags and variation supplements.
+_HARMFUL = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff"
+)
+_HARMFUL_RUN = re.compile(f"[{_HARMFUL}]")
+_WHITE = re.compile(r"[\t\n\v\f\r\u0085\u2028\u2029]+")
+_HARMFUL_BUT_LINES = re.compile(f"(?![\\n\\t])[{_HARMFUL}]")
+
+
+def clean_line(text: str, limit: int = 300) -> str:
+    """One line, trimmed, without harmful characters, at most `limit` characters; a cut is marked with `…`."""
+    line = _HARMFUL_RUN.sub("", _WHITE.sub(" ", text[: limit * 8])).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def clean_block(text: str, limit: int = 65_536) -> str:
+    """Several lines; newlines and tabs stay, everything harmful goes."""
+    block = _HARMFUL_BUT_LINES.sub("", text[:limit].replace("\r\n", "\n"))
+    return block.strip()
+
+
+def visible(text: str) -> str:
+    """The same text with every harmful character spelled as `\\x1b` or `\\u202e`."""
+    return _HARMFUL_RUN.sub(_spell, text)
+
+
+def _spell(match: re.Match[str]) -> str:
+    point = ord(match[0])
+    if point < 0x100:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name a person most likely meant, or None."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -1,0 +1,78 @@
+"""Where the parts meet: plugins.toml, the table of built-ins, the registry and the gate. The composition root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from codespar_cli.core import loader
+from codespar_cli.core.clock import Clock, system_clock
+from codespar_cli.core.config import Config, find_config, load_config
+from codespar_cli.core.gate import Gate, Journal
+from codespar_cli.core.hooks import PolicyDecision, ToolCall
+from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.core.services import Services
+from codespar_cli.plugins import BUILTINS, builtin_options
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Gate:
+    """How a program starts: find plugins.toml as the CLI does, load every active plugin, seal, and answer the gate.
+
+    Raises:
+        ConfigError: the file is not valid, or a plugin it asks for cannot be loaded.
+    """
+    config = read_config(None if path is None else os.fspath(path))
+    return build_gate(config, build_registry(config))
+
+
+def read_config(explicit: str | None = None, *, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that applies here and now. Raises ConfigError."""
+    path = find_config(explicit, environ=environ, start=Path.cwd())
+    return load_config(path, environ=environ, known=builtin_options(), installed=loader.installed_plugins)
+
+
+def build_registry(
+    config: Config,
+    *,
+    kinds: Iterable[str] | None = None,
+    clock: Clock = system_clock,
+    environ: Mapping[str, str] | None = None,
+) -> PluginRegistry:
+    return loader.build_registry(config, BUILTINS, kinds=kinds, clock=clock, environ=environ)
+
+
+def build_services(config: Config, *, clock: Clock = system_clock) -> Services:
+    return loader.services_for(config, BUILTINS, clock=clock)
+
+
+def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Gate:
+    """A gate with the agents' attributes of the file, and a journal for what a broken policy cannot record itself."""
+    return Gate(registry, tenant=config.tenant, agents=config.agents, journal=_journal(config, clock))
+
+
+def _journal(config: Config, clock: Clock) -> Journal:
+    def write(call: ToolCall, decision: PolicyDecision) -> None:
+        from codespar_cli.storage.gate_journal import append_refusal
+
+        append_refusal(config.state_dir, clock(), call, decision)
+
+    return write
+
+
+def check_text(text: str, path: Path, *, environ: Mapping[str, str] = os.environ) -> Config:
+    """Check a plugins.toml that is not on disk yet. Raises ConfigError."""
+    from codespar_cli.core.config import parse_config
+
+    return parse_config(
+        text.encode(), path=path, environ=environ, known=builtin_options(), installed=loader.installed_plugins
+    )
+
+
+
+
+def try_plugins(config: Config, kind: str) -> None:
+    """Create the active plugins of one kind and let go of them again. Raises ConfigError."""
+    services = build_services(config)
+    for backend in config.backends(kind):
+        loader.create_plugin(backend, config, BUILTINS, services)

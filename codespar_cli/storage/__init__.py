@@ -1,0 +1,1 @@
+"""Durable state: private files, SQLite, hash-chained records."""

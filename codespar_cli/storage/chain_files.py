@@ -1,0 +1,75 @@
+"""The hash-chained records of a state directory: which there are, and how to read one without its plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from codespar_cli.errors import IntegrityError, StoreError
+from codespar_cli.storage import chain
+from codespar_cli.storage.private_files import check_private_file
+
+CHAINED_STORES = ("policy", "vault", "gate")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFile:
+    """A store with a chained record; `name` is the file's stem."""
+
+    name: str
+    path: Path
+
+    @contextmanager
+    def open(self) -> Iterator[apsw.Connection]:
+        """A snapshot to read from. Raises StoreError, or IntegrityError when the store or its record is gone."""
+        try:
+            check_private_file(self.path)
+        except FileNotFoundError:
+            raise IntegrityError(
+                f"the record `{self.name}` is gone: its store was removed", code="chain_broken", file=str(self.path)
+            ) from None
+        try:
+            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.set_busy_timeout(2000)
+            try:
+                connection.execute("PRAGMA trusted_schema=OFF")
+                connection.execute("BEGIN")
+                if not list(connection.execute("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='chain'")):
+                    raise IntegrityError(
+                        f"the record `{self.name}` is gone from its store", code="chain_broken", file=str(self.path)
+                    )
+                yield connection
+            finally:
+                connection.close()
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
+            raise IntegrityError(
+                f"the record `{self.name}` cannot be read: {str(error).lower()}",
+                code="chain_broken",
+                file=str(self.path),
+            ) from error
+        except apsw.Error as error:
+            raise StoreError(f"cannot be read: {str(error).lower()}", file=str(self.path)) from error
+
+    def verify(self) -> chain.ChainHead:
+        """Recompute the chain. Raises IntegrityError."""
+        with self.open() as connection:
+            return chain.verify(connection, self.name)
+
+    def records(self, after: int = 0) -> Iterator[chain.ChainRecord]:
+        with self.open() as connection:
+            yield from chain.read(connection, after=after)
+
+
+def chain_files(state_dir: Path) -> list[ChainFile]:
+    """Every store that was ever made, also one that has been removed since."""
+    found = []
+    for name in CHAINED_STORES:
+        path = state_dir / f"{name}.db"
+        lock = state_dir / f"{name}.db.lock"
+        if path.exists() or (lock.exists() and lock.stat().st_size > 0):
+            found.append(ChainFile(name, path))
+    return found

@@ -1,0 +1,98 @@
+"""Directories and files that belong to one user: created private under any umask, and refused when they are not.
+
+The agent that codespar governs runs on the same machine; a state file that others may write is a budget that others
+may refill. What ssh does with keys is done here with stores: look before opening, and say the exact `chmod`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from codespar_cli.errors import StoreError
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+_OTHERS = 0o077
+_OTHERS_WRITE = 0o022
+
+
+def ensure_private_directory(path: Path) -> None:
+    """Create `path` as 0700, or check that it is ours. One that others can only read is tightened.
+
+    Raises:
+        StoreError: it cannot be made, is a symbolic link or no directory, is another user's, or others may write it.
+    """
+    try:
+        try:
+            facts = path.lstat()
+        except FileNotFoundError:
+            path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+            path.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+            facts = path.lstat()
+        if not stat.S_ISDIR(facts.st_mode):
+            found = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a directory"
+            raise StoreError(
+                f"state directory is {found}", file=str(path), hint="set state_dir in plugins.toml to a real directory"
+            )
+        _check_owner(path, facts)
+        if facts.st_mode & _OTHERS_WRITE:
+            raise StoreError(
+                f"state directory can be written by others (mode {stat.S_IMODE(facts.st_mode):04o})",
+                file=str(path),
+                hint=f"chmod 700 {path}",
+            )
+        if facts.st_mode & _OTHERS:
+            path.chmod(PRIVATE_DIR)
+    except OSError as error:
+        raise StoreError(f"state directory cannot be used: {reason(error)}", file=str(path)) from error
+
+
+def ensure_private_file(path: Path) -> bool:
+    """Create `path` empty as 0600, or check that it is ours and nobody else's. Answers whether it was created."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+    except FileExistsError:
+        check_private_file(path)
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot be created: {reason(error)}", file=str(path)) from error
+    os.fchmod(descriptor, PRIVATE_FILE)
+    os.close(descriptor)
+    sync_directory(path.parent)
+    return True
+
+
+def check_private_file(path: Path) -> None:
+    """Raises StoreError unless `path` is a regular file of ours that nobody else can touch. FileNotFoundError passes."""
+    facts = path.lstat()
+    if not stat.S_ISREG(facts.st_mode):
+        found = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"
+        raise StoreError(f"is {found}", file=str(path), hint=f"ls -l {path}")
+    _check_owner(path, facts)
+    if facts.st_mode & _OTHERS:
+        raise StoreError(
+            f"others have access to it (mode {stat.S_IMODE(facts.st_mode):04o})",
+            file=str(path),
+            hint=f"chmod 600 {path}",
+        )
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable; a new file is only as durable as its entry."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reason(error: OSError) -> str:
+    """The operating system's words, in our voice."""
+    return (error.strerror or str(error)).lower()
+
+
+def _check_owner(path: Path, facts: os.stat_result) -> None:
+    if facts.st_uid != os.geteuid():
+        raise StoreError(f"belongs to another user (uid {facts.st_uid})", file=str(path), hint=f"ls -ld {path}")
