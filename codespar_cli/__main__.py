@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
+    fill_closed_descriptors()
     from codespar_cli.cli.app import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def fill_closed_descriptors() -> None:
+    """Give a process that was started without stdin, stdout or stderr empty ones: or the next file takes their place."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115, PTH123
 
 
 if __name__ == "__main__":

@@ -60,10 +60,14 @@ class Root(FileGroup):
         **extra: Any,
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
-        inner = super().main
-        code = _reported(
-            lambda: inner(arguments, "codespar", complete_var, standalone_mode=False, **extra), arguments
-        )
+        self._main_shell_completion(extra, "codespar", complete_var)
+
+        def act() -> Any:
+            # Not Typer's own main: it answers a closed pipe with 1, and draws frames around errors.
+            with self.make_context("codespar", arguments, **extra) as ctx:
+                return self.invoke(ctx)
+
+        code = _reported(act, arguments)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -138,6 +142,8 @@ def _reported(act: Any, arguments: list[str]) -> int:
     except BrokenPipeError:
         # A command that had come to its end keeps its answer: a denial stays one when nobody reads it.
         _silence_stdout()
+    except typer.Exit as done:
+        code = done.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except OSError as error:
@@ -158,7 +164,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    place = f" at {trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}" if trace else ""
     internal = CodesparError(
         f"unexpected {type(error).__name__}{place}",
         code="internal",

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO, TextIOWrapper
 from typing import Any, BinaryIO, TextIO, cast
 
 from codespar_cli.core.text import visible
@@ -26,33 +27,34 @@ class Terminal:
         self.stderr = stderr
         self.color = color
         self.width = width
+        self.reader_gone = False
 
     @classmethod
     def of_process(cls, environ: Mapping[str, str], *, no_color: bool = False) -> Terminal:
         """The process's own streams. `--no-color`, `NO_COLOR` and `FORCE_COLOR` are obeyed, in this order."""
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+        stdout, stderr = sys.stdout, sys.stderr
+        for stream in (stdout, stderr):
+            if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        stdout, stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
         if no_color or environ.get("NO_COLOR"):
             color = False
         else:
             color = bool(environ.get("FORCE_COLOR")) or (_is_tty(stdout) and environ.get("TERM") != "dumb")
         width = int(columns) if (columns := environ.get("COLUMNS", "")).isdecimal() else _terminal_width(stdout)
-        return cls(sys.stdin or _nowhere(), stdout, stderr, color=color, width=width)
+        return cls(sys.stdin, stdout, stderr, color=color, width=width)
 
     # ── data ──
 
     def line(self, text: str = "", *, style: str = "") -> None:
         """One line of data. Harmful characters are spelled out."""
-        self.stdout.write(self._styled(visible(text), style) + "\n")
+        self._put(self._styled(visible(text), style) + "\n")
 
     def json(self, value: Any) -> None:
         """One JSON document. ASCII only, so that no terminal, locale or lone surrogate can break it."""
-        self.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
+        self._put(json.dumps(value, indent=2, default=_plain) + "\n")
 
     def json_line(self, value: Any) -> None:
-        """One record of a stream, on a line of its own, out at once."""
+        """One record of a stream, on a line of its own, out at once. Raises BrokenPipeError when nobody reads."""
         self.stdout.write(json.dumps(value, separators=(",", ":"), default=_plain) + "\n")
         self.stdout.flush()
 
@@ -79,12 +81,13 @@ class Terminal:
         widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
         for row in [[header.upper() for header in headers], *cells]:
             padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.stdout.write("  ".join(padded).rstrip() + "\n")
+            self._put("  ".join(padded).rstrip() + "\n")
 
     # ── talk ──
 
     def note(self, text: str, *, style: str = "") -> None:
-        """One line for the person, on stderr."""
+        """One line for the person, on stderr, after the data it follows."""
+        self.flush()
         self.stderr.write(self._styled(visible(text), style) + "\n")
         self.stderr.flush()
 
@@ -121,6 +124,20 @@ class Terminal:
 
     # ── inside ──
 
+    def flush(self) -> None:
+        """Out with the data. A reader that has gone is remembered, so that a command can still come to its answer."""
+        try:
+            self.stdout.flush()
+        except BrokenPipeError:
+            self.reader_gone = True
+
+    def _put(self, text: str) -> None:
+        if not self.reader_gone:
+            try:
+                self.stdout.write(text)
+            except BrokenPipeError:
+                self.reader_gone = True
+
     def _styled(self, text: str, style: str) -> str:
         if not (style and self.color):
             return text
@@ -137,8 +154,10 @@ class Terminal:
             table.add_column(header, overflow="fold")
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
-        console = Console(file=self.stdout, width=self.width, force_terminal=True, markup=False, highlight=False)
+        drawn = StringIO()
+        console = Console(file=drawn, width=self.width, force_terminal=True, markup=False, highlight=False)
         console.print(table)
+        self._put(drawn.getvalue())
 
 
 def _plain(value: object) -> str:
@@ -157,8 +176,3 @@ def _terminal_width(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or 100
     except (OSError, ValueError, AttributeError):
         return 100
-
-
-def _nowhere() -> TextIO:
-    # A process started with a closed descriptor has None here; writing to nowhere is what its parent asked for.
-    return open(os.devnull, "r+", encoding="utf-8")  # noqa: SIM115, PTH123
