@@ -1,4 +1,4 @@
-"""The console command's entry."""
+"""The console command's entry: it chooses the door. What is called once per tool call takes the light one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import sys
 
 def main() -> None:
     fill_closed_descriptors()
-    from codespar_cli.cli.app import run
+    from codespar_cli.cli.light import try_light
 
-    sys.exit(run(sys.argv[1:]))
+    code = try_light(sys.argv[1:])
+    if code is None:
+        from codespar_cli.cli.app import run
+
+        code = run(sys.argv[1:])
+    sys.exit(code)
 
 
 def fill_closed_descriptors() -> None:

@@ -69,8 +69,6 @@ def check_text(text: str, path: Path, *, environ: Mapping[str, str] = os.environ
     )
 
 
-
-
 def try_plugins(config: Config, kind: str) -> None:
     """Create the active plugins of one kind and let go of them again. Raises ConfigError."""
     services = build_services(config)

@@ -1,18 +1,19 @@
-"""The root of the command line: which commands there are, and how every failure becomes a message and an exit code."""
+"""The root of the command line: which commands there are, and the options that all of them share."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from codespar_cli.cli.io import Terminal
 from codespar_cli.cli.lazy import FileGroup, LazyCommands
+from codespar_cli.cli.reporting import hoist, reported
 from codespar_cli.cli.session import Session
-from codespar_cli.errors import CodesparError
+from codespar_cli.errors import UsageError
 
 _HERE = "codespar_cli.cli.commands"
 COMMANDS = {
@@ -29,10 +30,6 @@ EPILOG = (
     "exit codes: 0 done or allowed, 1 failed, 2 usage or configuration, 3 denied, 4 approval required, "
     "5 integrity (tampered data, bad signature), 6 not found"
 )
-INTERRUPTED = 130
-BROKEN_PIPE = 141
-_GLOBAL_VALUES = ("--config", "--tenant")
-_GLOBAL_FLAGS = ("--no-color",)
 
 
 class Root(FileGroup):
@@ -67,7 +64,7 @@ class Root(FileGroup):
             with self.make_context("codespar", arguments, **extra) as ctx:
                 return self.invoke(ctx)
 
-        code = _reported(act, arguments)
+        code = reported(lambda: _in_our_voice(act), arguments)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -113,119 +110,21 @@ def run(arguments: Sequence[str]) -> int:
     return int(command.main(args=list(arguments), standalone_mode=False) or 0)
 
 
-def hoist(arguments: Sequence[str]) -> list[str]:
-    """Global options to the front, wherever they stand before a `--`."""
-    front: list[str] = []
-    rest: list[str] = []
-    waiting = list(arguments)
-    while waiting:
-        word = waiting.pop(0)
-        if word == "--":
-            return [*front, *rest, word, *waiting]
-        if word in _GLOBAL_VALUES and waiting:
-            front += [word, waiting.pop(0)]
-        elif word in _GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in _GLOBAL_VALUES)):
-            front.append(word)
-        else:
-            rest.append(word)
-    return [*front, *rest]
-
-
-def _reported(act: Any, arguments: list[str]) -> int:
-    """Run, and turn whatever happens into an exit code and at most two lines on stderr."""
-    code: Any = BROKEN_PIPE
+def _in_our_voice(act: Callable[[], Any]) -> Any:
+    """Typer's own ways to end, as ours."""
     try:
-        code = act()
-        sys.stdout.flush()
-    except CodesparError as error:
-        return _tell(error, arguments)
-    except BrokenPipeError:
-        # A command that had come to its end keeps its answer: a denial stays one when nobody reads it.
-        _silence_stdout()
+        return act()
     except typer.Exit as done:
-        code = done.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except OSError as error:
-        words = (error.strerror or str(error)).lower()
-        _silence_stdout()
-        return _tell(CodesparError(f"output or input failed: {words}"), arguments)
+        return done.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except Exception as error:
-        return _unexpected(error, arguments)
-    return code if isinstance(code, int) else 0
-
-
-def _unexpected(error: Exception, arguments: list[str]) -> int:
-    if hasattr(error, "format_message"):
-        return _usage(error, arguments)
-    if os.environ.get("CODESPAR_DEBUG") == "1":
-        raise error
-    # Only the place: the message of an exception nobody foresaw may hold a secret.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename.rpartition(os.sep)[2]}:{trace.tb_lineno}" if trace else ""
-    internal = CodesparError(
-        f"unexpected {type(error).__name__}{place}",
-        code="internal",
-        hint="run again with CODESPAR_DEBUG=1 for the traceback, and please report it",
-    )
-    return _tell(internal, arguments)
-
-
-def _usage(error: Any, arguments: list[str]) -> int:
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
-        sys.stderr.write(context.get_help() + "\n")
-        return 2
-    message = str(error.format_message()).strip().rstrip(".")
-    message = message[:1].lower() + message[1:]
-    hint = f"{context.command_path} --help" if context is not None else "codespar --help"
-    return _tell(CodesparError(message, code="usage", hint=hint), arguments, exit_code=2)
-
-
-def _tell(error: CodesparError, arguments: list[str], exit_code: int | None = None) -> int:
-    try:
-        if wants_json(arguments):
-            import json
-
-            found = {
-                "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
-                "file": error.file,
-                "line": error.line,
-            }
-            sys.stderr.write(json.dumps({"error": found}) + "\n")
-        else:
-            terminal = Terminal.of_process(os.environ, no_color="--no-color" in arguments)
-            terminal.error(str(error), error.hint)
-        sys.stdout.flush()
-    except OSError:
-        _silence_stdout()
-    return error.exit_code if exit_code is None else exit_code
-
-
-def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether the command line asks for JSON, told from the words: a command line that cannot be parsed may ask, too."""
-    words = list(arguments)
-    for index, word in enumerate(words):
-        if word == "--":
-            return False
-        value = words[index + 1] if word in {"-o", "--output"} and index + 1 < len(words) else ""
-        if word.startswith("-o") and not word.startswith("--"):
-            value = value or word[2:].removeprefix("=")
-        elif word.startswith("--output="):
-            value = word.partition("=")[2]
-        if value in {"json", "jsonl"}:
-            return True
-    return False
-
-
-def _silence_stdout() -> None:
-    # The reader has gone: nothing more to say, and nothing for the interpreter to complain about at exit either.
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+            sys.stderr.write(context.get_help() + "\n")
+            return UsageError.exit_code
+        message = str(error.format_message()).strip().rstrip(".")
+        hint = f"{context.command_path} --help" if context is not None else "codespar --help"
+        raise UsageError(message[:1].lower() + message[1:], hint=hint) from None

@@ -239,7 +239,9 @@ def _name_problem(
     expected = ", ".join(f"`{known}`" for known in (*builtin, *others))
     close = nearest(name, (*builtin, *others))
     meant = f"did you mean `{close}`? " if close else ""
-    yield Problem(path, f"unknown backend {describe(name)}, expected one of {expected}", f"{meant}codespar plugins list")
+    yield Problem(
+        path, f"unknown backend {describe(name)}, expected one of {expected}", f"{meant}codespar plugins list"
+    )
 
 
 def _at(problem: Problem, text: str, path: Path) -> ConfigError:
@@ -284,9 +286,7 @@ def _parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
         place = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$", message)
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
         words = message[: place.start()] if place else message
-        raise ConfigError(
-            f"not TOML: {visible(words[:1].lower() + words[1:])}", file=shown(path), line=line
-        ) from None
+        raise ConfigError(f"not TOML: {visible(words[:1].lower() + words[1:])}", file=shown(path), line=line) from None
     except (RecursionError, ValueError) as error:
         # tomllib lets a few of Python's own refusals through: bottomless nesting, integers of thousands of digits.
         words = "nested too deeply" if isinstance(error, RecursionError) else "a value is out of range"
@@ -295,7 +295,7 @@ def _parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
 
 def _is_ours(directory: Path) -> bool:
     try:
-        facts = os.stat(directory)
+        facts = directory.stat()
     except OSError:
         return False
     return facts.st_uid in (os.geteuid(), 0) and not facts.st_mode & 0o002

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from codespar_cli.core.hooks import Cost, PolicyDecision, ToolCall
 from codespar_cli.errors import ApprovalRequired, CallDenied
@@ -29,7 +29,7 @@ class GuardedCall:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
 
-    def __enter__(self) -> GuardedCall:
+    def __enter__(self) -> Self:
         return self._begin(self._gate.check(self._call))
 
     def __exit__(
@@ -37,7 +37,7 @@ class GuardedCall:
     ) -> None:
         self._end(kind)
 
-    async def __aenter__(self) -> GuardedCall:
+    async def __aenter__(self) -> Self:
         return self._begin(await self._gate.acheck(self._call))
 
     async def __aexit__(
@@ -45,7 +45,7 @@ class GuardedCall:
     ) -> None:
         self._end(kind)
 
-    def _begin(self, decision: PolicyDecision) -> GuardedCall:
+    def _begin(self, decision: PolicyDecision) -> Self:
         self.decision = decision
         if not decision.allowed:
             raise (ApprovalRequired if decision.requires_approval else CallDenied)(decision)

@@ -80,7 +80,9 @@ def choice(*names: str) -> Check:
         if value not in names:
             close = nearest(value, names) if isinstance(value, str) else None
             yield Problem(
-                path, f"expected one of {listed}, found {describe(value)}", f"did you mean `{close}`?" if close else None
+                path,
+                f"expected one of {listed}, found {describe(value)}",
+                f"did you mean `{close}`?" if close else None,
             )
 
     return check

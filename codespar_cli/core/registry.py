@@ -59,7 +59,7 @@ class PluginRegistry:
         with self._lock:
             self._admit("secrets", hook, ("get",), self._secrets)
             self._secrets = hook
-            self._bind(hook, get_secret="get")
+            self._bind(hook, **{"get_secret": "get"})
 
     def register_integration(self, hook: IntegrationHook) -> None:
         """Add a connector under its `id`. Raises as `register_policy`; an id can be taken once."""
@@ -147,9 +147,7 @@ class PluginRegistry:
         if self._sealed:
             raise RegistrySealed(f"the registry is sealed: {what} cannot be registered any more")
         if present is not None:
-            raise DuplicatePlugin(
-                f"{what} is already registered", hint="codespar plugins status shows what is active"
-            )
+            raise DuplicatePlugin(f"{what} is already registered", hint="codespar plugins status shows what is active")
         for method in required:
             if not callable(getattr(hook, method, None)):
                 raise InvalidPlugin(f"{what}: {type(hook).__name__} has no method `{method}`")

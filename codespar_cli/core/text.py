@@ -7,7 +7,6 @@ shown as it came (a tool's name in a table).
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from collections.abc import Iterable
 
 # C0, DEL, C1; soft hyphen; zero width and bidi marks; line and paragraph separators; bidi embeddings, overrides and
@@ -34,7 +33,7 @@ def clean_block(text: str, limit: int = 65_536) -> str:
 
 
 def visible(text: str) -> str:
-    """The same text with every harmful character spelled as `\\x1b` or `\\u202e`."""
+    r"""The same text with every harmful character spelled as `\x1b` or `\u202e`."""
     return _HARMFUL_RUN.sub(_spell, text)
 
 
@@ -47,5 +46,7 @@ def _spell(match: re.Match[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name a person most likely meant, or None."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else None

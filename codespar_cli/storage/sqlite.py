@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from weakref import WeakSet
 
 import apsw
 
@@ -47,7 +48,16 @@ class Schema:
     migrations: tuple[str, ...]
 
 
+_databases: WeakSet[Database] = WeakSet()
 _inherited: list[object] = []  # connections of a parent process: never closed, closing would release its locks
+
+
+def _after_fork() -> None:
+    for database in _databases:
+        database.forget_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Database:
@@ -70,7 +80,7 @@ class Database:
         self._mutex = threading.RLock()
         self._connection: apsw.Connection | None = None
         self._turnstile: Turnstile | None = None
-        self._pid = 0
+        _databases.add(self)
 
     @property
     def exists(self) -> bool:
@@ -127,8 +137,17 @@ class Database:
 
     def close(self) -> None:
         with self._mutex:
-            if self._pid == os.getpid():
-                self._drop()
+            self._drop()
+
+    def forget_parent(self) -> None:
+        """In a forked child: begin anew. The mutex may be held by a thread that the child does not have."""
+        self._mutex = threading.RLock()
+        if self._connection is not None:
+            _inherited.append(self._connection)
+            self._connection = None
+        if self._turnstile is not None:
+            self._turnstile.close()  # the parent's lock stays the parent's; only our copy of its descriptor goes
+            self._turnstile = None
 
     # ── opening ──
 
@@ -137,12 +156,8 @@ class Database:
         return self.path.with_name(self.path.name + ".lock")
 
     def _open(self) -> apsw.Connection:
-        if self._connection is not None and self._pid == os.getpid():
-            return self._connection
         if self._connection is not None:
-            _inherited.append((self._connection, self._turnstile))
-        self._connection = self._turnstile = None
-        self._pid = os.getpid()
+            return self._connection
         ensure_private_directory(self.path.parent)
         turnstile = Turnstile(self._lock_path)
         try:

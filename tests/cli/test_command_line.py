@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from codespar_cli.cli.app import hoist, wants_json
+from codespar_cli.cli.reporting import hoist, wants_json
 
 CODESPAR = [sys.executable, "-m", "codespar_cli"]
 

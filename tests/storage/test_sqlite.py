@@ -270,6 +270,28 @@ def test_a_forked_child_opens_its_own_connection(path):
     assert database.query("SELECT x FROM t ORDER BY x") == [(5,), (6,)]
 
 
+def test_a_child_forked_while_another_thread_writes_does_not_hang(path):
+    import threading
+
+    database = Database(path, ONE)
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with database.write():
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(30)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if database.query("SELECT count(*) FROM t") == [(0,)] else 1)
+    leave.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_threads_share_one_database(path):
     import threading
 

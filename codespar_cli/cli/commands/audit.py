@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from codespar_cli.cli.lazy import FileGroup
-from codespar_cli.cli.parameters import OutputOption, Output, StreamOption, StreamOutput, as_since
+from codespar_cli.cli.parameters import Output, OutputOption, StreamOption, StreamOutput, as_since
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import audit as view
 from codespar_cli.errors import IntegrityError
@@ -59,9 +59,7 @@ def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
             results.append(view.head_json(file.name, file.verify()))
         except IntegrityError as error:
             broken = broken or error
-            results.append(
-                {"chain": file.name, "records": None, "head": None, "ok": False, "error": error.message}
-            )
+            results.append({"chain": file.name, "records": None, "head": None, "ok": False, "error": error.message})
     if output is Output.json:
         session.terminal.json(results)
     else:
@@ -82,7 +80,9 @@ def export(
     """Write every record, one JSON object each."""
     session: Session = context.obj
     begin = as_since(since, "--since", session.clock)
-    entries = (entry for entry in _merged(chain_files(session.config.state_dir)) if begin is None or entry[1].at >= begin)
+    entries = (
+        entry for entry in _merged(chain_files(session.config.state_dir)) if begin is None or entry[1].at >= begin
+    )
     if output is StreamOutput.jsonl:
         for name, record in entries:
             session.terminal.json_line(view.record_json(name, record))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -38,7 +37,9 @@ def doctor(context: typer.Context, output: OutputOption = Output.table) -> int:
     else:
         styles = {"ok": "green", "warning": "yellow", "error": "red"}
         for finding in found:
-            session.terminal.line(f"{finding.status:<8} {finding.check:<16} {finding.message}", style=styles[finding.status])
+            session.terminal.line(
+                f"{finding.status:<8} {finding.check:<16} {finding.message}", style=styles[finding.status]
+            )
             if finding.fix and finding.status != "ok":
                 session.terminal.line(f"{'':<8} {'':<16} fix: {finding.fix}")
     return 1 if any(finding.status == "error" for finding in found) else 0
@@ -74,8 +75,6 @@ def _versions() -> Finding:
     words = f"python {platform.python_version()}, sqlite {version}"
     if tuple(int(part) for part in version.split(".")) < _SAFE_SQLITE:
         return Finding("versions", "error", f"{words}: has the WAL-reset race", "pip install --upgrade apsw")
-    if sys.version_info < (3, 11):
-        return Finding("versions", "error", f"{words}: too old", "install Python 3.11 or newer")
     return Finding("versions", "ok", words)
 
 
@@ -84,7 +83,9 @@ def _plugins(session: Session, config: Config) -> Iterator[Finding]:
     from codespar_cli.plugins import BUILTINS
 
     for one in plugin_statuses(config, BUILTINS, clock=session.clock):
-        yield Finding(one.kind, one.health, f"{one.name}: {one.message}" if one.message else one.name, "codespar plugins status")
+        yield Finding(
+            one.kind, one.health, f"{one.name}: {one.message}" if one.message else one.name, "codespar plugins status"
+        )
 
 
 def _state_directory(session: Session, config: Config) -> Iterator[Finding]:
@@ -143,7 +144,10 @@ def _records(session: Session, config: Config) -> Iterator[Finding]:
         if newest is not None and (newest.at - now).total_seconds() > 1:
             ahead = (newest.at - now).total_seconds()
             yield Finding(
-                "clock", "warning", f"{file.name}: its last record is {ahead:.0f} s ahead of this clock", "timedatectl status"
+                "clock",
+                "warning",
+                f"{file.name}: its last record is {ahead:.0f} s ahead of this clock",
+                "timedatectl status",
             )
 
 

@@ -14,9 +14,7 @@ from codespar_cli.core.config import KINDS, NONE, SINGLE_KINDS, Config, shown
 from codespar_cli.core.text import nearest
 from codespar_cli.errors import ConfigError, NotFoundError, UsageError
 
-app = typer.Typer(
-    cls=FileGroup, help="What is active, and what could be.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(cls=FileGroup, help="What is active, and what could be.", no_args_is_help=True, rich_markup_mode=None)
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="policy, observability, secrets or integrations")]
 
 
@@ -35,7 +33,9 @@ def status(context: typer.Context, output: OutputOption = Output.table) -> int:
     else:
         rows = [(one.kind, one.name, one.health, one.message) for one in found]
         session.terminal.table(("kind", "backend", "health", "message"), rows)
-        session.terminal.note(f"configuration: {shown(config.path) if config.path else 'none found, the defaults apply'}")
+        session.terminal.note(
+            f"configuration: {shown(config.path) if config.path else 'none found, the defaults apply'}"
+        )
     if any(not one.loadable for one in found):
         return 2
     return 1 if any(one.active and one.health == "error" for one in found) else 0
@@ -101,7 +101,9 @@ def disable(
     _known_kind(kind)
     if kind in SINGLE_KINDS:
         if name is not None:
-            raise UsageError(f"{kind} has one backend, there is no name to give", hint=f"codespar plugins disable {kind}")
+            raise UsageError(
+                f"{kind} has one backend, there is no name to give", hint=f"codespar plugins disable {kind}"
+            )
         _change(session, config, (kind, "backend"), NONE)
     else:
         names = [backend.name for backend in config.integrations]

@@ -1,0 +1,69 @@
+"""What the policy commands need of a backend beyond `PolicyHook`. A backend offers what it can."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from codespar_cli.core.hooks import CallContext, Cost, PolicyDecision
+
+
+class BudgetState(NamedTuple):
+    """One counter of one budget rule. `left` is negative after an overrun; `resets_at` is None where time alone does
+    not empty it at once (rolling windows, totals)."""
+
+    rule_id: str
+    scope: str
+    window: str
+    limit: Decimal
+    spent: Decimal
+    held: Decimal
+    left: Decimal
+    resets_at: datetime | None
+    currency: str
+
+
+class Settlement(NamedTuple):
+    """What `record_usage` did. `repeated`: it had been settled before, and nothing was counted. `unreserved`: there was
+    no hold to settle. `overrun` is by how much the worst counter is now over its limit."""
+
+    reservation_id: str | None
+    cost: Decimal | None
+    rules: tuple[str, ...] = ()
+    overrun: Decimal = Decimal(0)
+    repeated: bool = False
+    unreserved: bool = False
+
+
+class Finding(NamedTuple):
+    """Something in the rules that cannot be meant. `file` and `line` say where."""
+
+    rule_id: str | None
+    code: str
+    message: str
+    line: int | None
+    file: str = ""
+
+
+class PreviewsPolicy(Protocol):
+    def preview(
+        self, agent_id: str, tool_name: str, estimated_cost: Cost | None = None, *, context: CallContext | None = None
+    ) -> PolicyDecision:
+        """The answer `evaluate` would give now, leaving nothing behind."""
+
+
+class KeepsBudgets(Protocol):
+    def record_usage(
+        self, agent_id: str, tool_name: str, cost: Cost | None, *, reservation_id: str | None = None
+    ) -> Settlement:
+        """Settle a hold. Raises NotFoundError for an id that was never given, UsageError for no amount of money."""
+
+    def release(self, reservation_id: str) -> bool:
+        """Give a hold back; False when there was none open."""
+
+    def budgets(self) -> list[BudgetState]: ...
+
+
+class LintsPolicy(Protocol):
+    def lint(self) -> list[Finding]: ...
