@@ -24,6 +24,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from codespar_cli.core.globs import matches
 from codespar_cli.core.guarded_call import GuardedCall, guard_function
+from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import (
     CallContext,
     Cost,
@@ -206,7 +207,7 @@ class Gate:
         if integration is None:
             return None
         try:
-            event = await integration.handle_webhook(payload, headers)
+            event = await integration.handle_webhook(payload, Headers.of(headers))
         except Exception as error:
             self._count("integrations", error)
             return None

@@ -59,7 +59,7 @@ class PluginRegistry:
         with self._lock:
             self._admit("secrets", hook, ("get",), self._secrets)
             self._secrets = hook
-            self._bind(hook, **{"get_secret": "get"})
+            self._bind(hook, get_secret="get")  # noqa: S106  a method, not a password
 
     def register_integration(self, hook: IntegrationHook) -> None:
         """Add a connector under its `id`. Raises as `register_policy`; an id can be taken once."""

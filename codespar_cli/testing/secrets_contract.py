@@ -1,0 +1,93 @@
+"""What every secrets hook must do, as tests to inherit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from codespar_cli.testing.hostile import threads
+
+_DIFFICULT: tuple[str, ...] = (
+    "plain",
+    "",
+    " leading and trailing ",
+    "line\nfeed\r\nand\ttab",
+    "quotes ' \" ` and \\ backslash",
+    "${HOME} $(id) %PATH% {{x}}",
+    "nul\x00inside",
+    "日本語 – über – 😀",
+    "\u202eright to left",
+    "e\u0301 is not é",
+    "x" * 65_536,
+)
+
+
+class SecretsContract:
+    """Inherit, and override `make` to return a fresh, empty hook.
+
+    `put` writes through the hook's own `set`. A hook that only reads may override `put` to fill its source by other
+    means; if it does not, what needs writing is skipped.
+    """
+
+    key = "API_KEY"
+
+    def make(self, tmp_path: Path) -> Any:
+        raise NotImplementedError("override make(self, tmp_path) to return a fresh hook")
+
+    def put(self, hook: Any, tenant_id: str, key: str, value: str) -> None:
+        if not callable(getattr(hook, "set", None)):
+            import pytest
+
+            pytest.skip("this hook only reads; override `put` to fill its source")
+        hook.set(tenant_id, key, value)
+
+    def test_what_is_not_there_is_none(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        assert hook.get("acme", "NEVER_SET") is None
+        assert hook.get("no-such-tenant", "NEVER_SET") is None
+
+    def test_what_was_put_comes_back(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", self.key, "s3cret")
+        assert hook.get("acme", self.key) == "s3cret"
+
+    def test_difficult_values_come_back_exactly(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        for number, value in enumerate(_DIFFICULT):
+            self.put(hook, "acme", f"DIFFICULT_{number}", value)
+        for number, value in enumerate(_DIFFICULT):
+            assert hook.get("acme", f"DIFFICULT_{number}") == value, f"value {number} changed on the way"
+
+    def test_the_last_value_wins(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", self.key, "old")
+        self.put(hook, "acme", self.key, "new")
+        assert hook.get("acme", self.key) == "new"
+
+    def test_one_key_is_not_another(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", "FIRST", "1")
+        self.put(hook, "acme", "SECOND", "2")
+        assert (hook.get("acme", "FIRST"), hook.get("acme", "SECOND")) == ("1", "2")
+
+    def test_a_tenant_never_sees_anothers(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", self.key, "acme's")
+        assert hook.get("globex", self.key) is None
+        self.put(hook, "globex", self.key, "globex's")
+        assert hook.get("acme", self.key) == "acme's"
+
+    def test_no_value_shows_in_a_repr(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", self.key, "do-not-print-me")
+        hook.get("acme", self.key)
+        assert "do-not-print-me" not in repr(hook)
+
+    def test_many_threads_may_read_at_once(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        self.put(hook, "acme", self.key, "shared")
+
+        def read(number: int) -> None:
+            assert all(hook.get("acme", self.key) == "shared" for _ in range(10))
+
+        assert threads(8, read) == []

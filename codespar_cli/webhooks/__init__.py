@@ -1,0 +1,1 @@
+"""What happens to a webhook around its connector: payload files and their replay."""

@@ -1,0 +1,184 @@
+"""Payloads through the handlers of the active integrations, once more, without any other effect.
+
+For each payload: who it is from (the record says, the caller says, its headers say, else its shape), whether that
+provider really sent it when asked to verify, and what its handler makes of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from codespar_cli.core.administration.webhooks import Verifying, Wire
+from codespar_cli.core.headers import NO_HEADERS, Headers
+from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
+from codespar_cli.core.text import clean_line, visible
+from codespar_cli.errors import CodesparError, IntegrityError, NotFoundError
+from codespar_cli.webhooks.payload import Payload
+
+Status: TypeAlias = Literal["handled", "ignored", "failed", "bad_signature", "missing", "unreadable", "malformed"]
+Integrations: TypeAlias = Mapping[str, IntegrationHook]
+
+
+class Outcome(NamedTuple):
+    """What became of one payload. `ignored` means that no handler took it; `error` is a line, without secrets."""
+
+    source: str
+    status: Status
+    provider: str | None = None
+    event: IntegrationEvent | None = None
+    delivery_id: str | None = None
+    error: str | None = None
+
+
+class Replay:
+    """`provider` and `headers` speak for payloads that do not say it themselves; `event` is the provider's event header.
+
+    Secrets are fetched once for each provider, and only to verify.
+    """
+
+    def __init__(
+        self,
+        integrations: Integrations,
+        *,
+        provider: str | None = None,
+        event: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        verify: bool = False,
+    ) -> None:
+        self._integrations = integrations
+        self._provider = provider
+        self._event = event
+        self._headers = headers
+        self._verify = verify
+        self._secrets: dict[str, list[str]] = {}
+
+    def run(self, payloads: Iterable[Payload]) -> list[Outcome]:
+        """All of them, in order. Raises CodesparError only when secrets cannot be had at all."""
+        import asyncio
+
+        async def each() -> list[Outcome]:
+            return [await self.one(payload) for payload in payloads]
+
+        return asyncio.run(each())
+
+    async def one(self, payload: Payload) -> Outcome:
+        if payload.trouble is not None:
+            return Outcome(payload.source, payload.trouble, payload.provider, error=payload.error)
+        headers = payload.headers.with_defaults(self._headers)
+        name = payload.provider or self._provider or self._claimed_by(headers)
+        if name is not None and name not in self._integrations:
+            known = ", ".join(f"`{known}`" for known in self._integrations) or "none"
+            return Outcome(
+                payload.source, "ignored", name, error=f"`{visible(name[:60])}` is not an active integration: {known}"
+            )
+        refusal = self._refusal(name, payload, headers) if self._verify else None
+        if refusal is not None:
+            return Outcome(
+                payload.source, "bad_signature", name, delivery_id=self._delivery_id(name, headers), error=refusal
+            )
+        return await self._handled(payload, name, headers)
+
+    # ── from whom ──
+
+    def _claimed_by(self, headers: Headers) -> str | None:
+        """The provider whose own header is there: the event's name before a signature, which some share."""
+        for field in ("event_header", "signature_header"):
+            for name, hook in self._integrations.items():
+                header = getattr(_wire(hook), field)
+                if header is not None and header in headers:
+                    return name
+        return None
+
+    def _delivery_id(self, name: str | None, headers: Headers) -> str | None:
+        header = _wire(self._integrations[name]).delivery_header if name else None
+        return (clean_line(headers.get(header, ""), 200) or None) if header else None
+
+    # ── really from them ──
+
+    def _refusal(self, name: str | None, payload: Payload, headers: Headers) -> str | None:
+        """Why the signature does not hold, in a line; None when it does."""
+        if name is None:
+            return "no signature: no header of an active integration is there"
+        hook = self._integrations[name]
+        header = _wire(hook).signature_header
+        if header is None or not isinstance(hook, Verifying):
+            return f"no signature: `{name}` cannot verify any"
+        if header not in headers:
+            return f"no signature: the header {header} is missing"
+        if payload.raw is None:
+            return "no bytes to verify: the record keeps the body as parsed JSON"
+        secrets = self._secrets_of(name, hook)
+        if not secrets:
+            return f"no secret is configured: `[integrations.{name}] secret`"
+        try:
+            genuine = hook.verify_signature(payload.raw, headers[header], secrets) is True
+        except Exception as error:  # another's plugin: it cannot make a bad signature good
+            return f"the signature cannot be verified: {type(error).__name__}"
+        return None if genuine else "bad signature"
+
+    def _secrets_of(self, name: str, hook: Verifying) -> list[str]:
+        if name not in self._secrets:
+            self._secrets[name] = list(hook.secrets())
+        return self._secrets[name]
+
+    # ── what it says ──
+
+    async def _handled(self, payload: Payload, name: str | None, headers: Headers) -> Outcome:
+        failed_by, failure = name, None
+        for candidate, hook in self._integrations.items() if name is None else [(name, self._integrations[name])]:
+            event_header = _wire(hook).event_header
+            told = {event_header: self._event} if self._event and event_header else {}
+            try:
+                event: Any = await hook.handle_webhook(payload.value, headers.with_defaults(told) if told else headers)
+            except (Exception, SystemExit) as error:  # one handler's failure is one row
+                failed_by, failure = candidate, f"{type(error).__name__}: {clean_line(str(error), 200)}".rstrip(": ")
+                continue
+            if isinstance(event, IntegrationEvent):
+                return Outcome(
+                    payload.source,
+                    "handled",
+                    candidate,
+                    event,
+                    event.delivery_id or self._delivery_id(candidate, headers),
+                )
+            if event is not None:
+                failed_by, failure = (
+                    candidate,
+                    f"answered a {type(event).__name__}, expected an IntegrationEvent or None",
+                )
+        status: Status = "ignored" if failure is None else "failed"
+        return Outcome(payload.source, status, failed_by, None, self._delivery_id(name, headers), failure)
+
+
+def failure_of(outcomes: Iterable[Outcome]) -> CodesparError | None:
+    """The error a replay ends with, the gravest first; None when at least one payload was handled and none failed."""
+    found = list(outcomes)
+    count = Counter(outcome.status for outcome in found)
+    if bad := count["bad_signature"]:
+        return IntegrityError(f"{bad} of {_payloads(len(found))} could not be verified", code="bad_signature")
+    if failed := count["failed"] + count["unreadable"]:
+        return CodesparError(f"{failed} of {_payloads(len(found))} failed", code="replay_failed")
+    if count["missing"]:
+        missing = next(outcome.source for outcome in found if outcome.status == "missing")
+        return NotFoundError(f"no such file: `{visible(missing)}`")
+    if not count["handled"]:
+        return NotFoundError(
+            f"no integration took any of {_payloads(len(found))}" if found else "there is no payload to replay",
+            code="not_handled",
+            hint="codespar plugins status shows which are active",
+        )
+    return None
+
+
+def _payloads(count: int) -> str:
+    return f"{count} payload{'' if count == 1 else 's'}"
+
+
+_UNKNOWN_WIRE = Wire()
+
+
+def _wire(hook: object) -> Wire:
+    wire = getattr(hook, "wire", None)
+    return wire if isinstance(wire, Wire) else _UNKNOWN_WIRE

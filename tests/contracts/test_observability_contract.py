@@ -1,0 +1,17 @@
+from codespar_cli.core.services import Services
+from codespar_cli.plugins.observability.observer import MCPObserver
+from codespar_cli.testing import FakeClock, ObservabilityContract, Recorder
+
+
+class TestObserver(ObservabilityContract):
+    def make(self, tmp_path):
+        return MCPObserver.from_options(
+            {}, Services(state_dir=tmp_path / "state", clock=FakeClock(), config_dir=tmp_path)
+        )
+
+
+class TestRecorder(ObservabilityContract):
+    """The recorder that tests use instead of an observer is one."""
+
+    def make(self, tmp_path):
+        return Recorder()
