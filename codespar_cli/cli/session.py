@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.cli.io import Terminal
@@ -21,17 +20,25 @@ if TYPE_CHECKING:
     from codespar_cli.core.registry import PluginRegistry
 
 
-@dataclass(slots=True)
 class Session:
     """`clock` may be replaced before anything is loaded (`policy check --at`)."""
 
-    terminal: Terminal
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    config_path: str | None = None
-    tenant_option: str | None = None
-    clock: Clock = system_clock
-    _config: Config | None = None
-    _registries: dict[tuple[str, ...], PluginRegistry] = field(default_factory=dict)
+    def __init__(
+        self,
+        terminal: Terminal,
+        *,
+        environ: Mapping[str, str] | None = None,
+        config_path: str | None = None,
+        tenant_option: str | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.terminal = terminal
+        self.environ = os.environ if environ is None else environ
+        self.config_path = config_path
+        self.tenant_option = tenant_option
+        self.clock = clock
+        self._config: Config | None = None
+        self._registries: dict[tuple[str, ...], PluginRegistry] = {}
 
     @property
     def config(self) -> Config:
@@ -41,7 +48,7 @@ class Session:
 
             config = read_config(self.config_path, environ=self.environ)
             tenant = self.tenant_option or self.environ.get("CODESPAR_TENANT")
-            self._config = replace(config, tenant=tenant) if tenant else config
+            self._config = config._replace(tenant=tenant) if tenant else config
         return self._config
 
     @property

@@ -9,9 +9,9 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from codespar_cli.core.options import (
     SCALAR,
@@ -42,18 +42,16 @@ InstalledNames: TypeAlias = Callable[[str], Collection[str]]
 """kind -> names of installed entry points; asked only for a name that is not built in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """One plugin as it is asked for. `source` says by whom: `plugins.toml:14`, or `default`."""
 
     kind: str
     name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = MappingProxyType({})
     source: str = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`."""
 
     path: Path | None
@@ -63,7 +61,7 @@ class Config:
     observability: Backend | None = None
     secrets: Backend = Backend("secrets", NONE)
     integrations: tuple[Backend, ...] = (Backend("integrations", "github"),)
-    agents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    agents: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     @property
     def directory(self) -> Path:
@@ -194,8 +192,9 @@ def _single_problems(
     if name != NONE and not (isinstance(name, str) and name in known):
         yield from _name_problem((kind, "backend"), kind, name, (NONE, *known), installed)
     keys = known.get(name) if isinstance(name, str) else None
-    if name == NONE and keys is None:
-        keys = {}
+    if name == NONE:
+        # What is switched off keeps its options, so that it can be switched on again.
+        keys = {key: check for backend in known.values() for key, check in backend.items()}
     if keys is not None:
         yield from table({"backend": TEXT, **keys})(section, (kind,))
 

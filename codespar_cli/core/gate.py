@@ -12,19 +12,16 @@ call: their failures are counted in `failures`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from types import CoroutineType
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
+from codespar_cli.core.asking import GATE_STAGE, ask, takes
 from codespar_cli.core.globs import matches
 from codespar_cli.core.guarded_call import GuardedCall, guard_function
-from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import (
     CallContext,
     Cost,
@@ -43,11 +40,9 @@ Journal: TypeAlias = Callable[[ToolCall, PolicyDecision], None]
 """Keeps the record of a decision that the policy itself could not record. Must not raise."""
 
 POLICY_DEADLINE_S = 2.0
-_VAR_KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS, without the import
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a call ended. Latency in milliseconds; `cost=None` settles the hold at its estimate."""
 
     success: bool = True
@@ -96,15 +91,28 @@ class Gate:
         if policy is None:
             return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
         call = self.contextual(call)
-        try:
-            answer = self._evaluate(policy, call)
-        except TimeoutError as error:
-            return self._refuse(call, "policy_timeout", f"the policy did not answer in time: {_named(error)}")
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit counts as raising: a plugin cannot end the agent to be let through
-            return self._refuse(call, "policy_error", f"the policy failed: {_named(error)}")
-        return self._sound(call, answer)
+        decision = ask(self.registry.evaluate_policy, call, self._deadline_of(policy))
+        if decision.stage == GATE_STAGE:
+            self._note_refusal(call, decision)
+        return self._without_stray_hold(decision)
+
+    def preview(self, call: ToolCall) -> PolicyDecision:
+        """What `check` would answer, leaving nothing behind where the policy offers `preview`.
+
+        A policy without one is asked for real, and a hold that it takes is given back.
+        """
+        policy = self.registry.policy
+        if policy is None:
+            return self.check(call)
+        evaluate = getattr(policy, "preview", None)
+        decision = ask(
+            evaluate if callable(evaluate) else self.registry.evaluate_policy,
+            self.contextual(call),
+            self._deadline_of(policy),
+        )
+        if decision.reservation_id is not None:
+            self._release(decision.reservation_id)
+        return replace(decision, reservation_id=None)
 
     async def acheck(self, call: ToolCall) -> PolicyDecision:
         """`check` off the event loop: a policy may wait for a lock or a disk."""
@@ -203,6 +211,8 @@ class Gate:
         self, integration_id: str, payload: Any, headers: Mapping[str, str]
     ) -> IntegrationEvent | None:
         """What an integration makes of a payload; None when there is no such integration, or it fails."""
+        from codespar_cli.core.headers import Headers
+
         integration = self.registry.get_integration(integration_id)
         if integration is None:
             return None
@@ -215,39 +225,28 @@ class Gate:
 
     # ── inside ──
 
-    def _evaluate(self, policy: Any, call: ToolCall) -> object:
-        evaluate = self.registry.evaluate_policy
-        arguments = (call.agent_id, call.tool_name, call.estimated_cost)
-        keywords: dict[str, Any] = {"context": call.context} if _takes(evaluate, "context") else {}
-        if self._deadline_s is None or getattr(policy, "bounded", False) is True:
-            return evaluate(*arguments, **keywords)
-        return _within(self._deadline_s, lambda: evaluate(*arguments, **keywords))
+    def _deadline_of(self, policy: object) -> float | None:
+        return None if getattr(policy, "bounded", False) is True else self._deadline_s
 
-    def _sound(self, call: ToolCall, answer: object) -> PolicyDecision:
-        if not isinstance(answer, PolicyDecision) or not isinstance(answer.allowed, bool):
-            if isinstance(answer, CoroutineType):
-                answer.close()
-            return self._refuse(call, "policy_error", f"the policy answered nonsense: {type(answer).__name__}")
-        if answer.allowed and answer.requires_approval:
-            # Both at once is what older hooks say for "ask first"; the safe reading is that nobody has been asked.
-            if answer.reservation_id is not None:
-                held = answer.reservation_id
-                self._guarded("policy", lambda: self.registry.release_policy_reservation(held))
-            return replace(answer, allowed=False, code=answer.code or "approval_required", reservation_id=None)
-        return answer
+    def _without_stray_hold(self, decision: PolicyDecision) -> PolicyDecision:
+        if decision.allowed or decision.reservation_id is None:
+            return decision
+        self._release(decision.reservation_id)
+        return replace(decision, reservation_id=None)
 
-    def _refuse(self, call: ToolCall, code: str, reason: str) -> PolicyDecision:
-        decision = PolicyDecision(allowed=False, reason=reason, code=code, stage="gate")
+    def _release(self, reservation_id: str) -> None:
+        self._guarded("policy", lambda: self.registry.release_policy_reservation(reservation_id))
+
+    def _note_refusal(self, call: ToolCall, decision: PolicyDecision) -> None:
         self.failures["policy"] += 1
-        self.last_failure["policy"] = reason
+        self.last_failure["policy"] = decision.reason
         if self._journal is not None:
             journal = self._journal
             self._guarded("journal", lambda: journal(call, decision))
         metric = ToolMetric(
-            call.tool_name, call.agent_id, 0.0, success=False, error_type=code, tenant=call.context.tenant
+            call.tool_name, call.agent_id, 0.0, success=False, error_type=decision.code, tenant=call.context.tenant
         )
         self._guarded("observability", lambda: self.registry.record_metric(metric))
-        return decision
 
     def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> None:
         registry, reservation = self.registry, decision.reservation_id if decision else None
@@ -256,7 +255,7 @@ class Gate:
                 registry.release_policy_reservation(reservation)
             return
         cost = outcome.cost if outcome.cost is not None else call.estimated_cost
-        if reservation is not None and _takes(registry.record_policy_usage, "reservation_id"):
+        if reservation is not None and takes(registry.record_policy_usage, "reservation_id"):
             # None tells the policy to settle at what it holds: only it knows the estimate of its own price list.
             registry.record_policy_usage(call.agent_id, call.tool_name, cost, reservation_id=reservation)
         elif cost is not None:
@@ -272,40 +271,7 @@ class Gate:
 
     def _count(self, kind: str, error: BaseException) -> None:
         self.failures[kind] += 1
-        self.last_failure[kind] = _named(error)
-
-
-def _takes(function: Callable[..., Any], keyword: str) -> bool:
-    """Whether a hook has this keyword; one written to the older, positional contract would choke on it."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None:
-        return True
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return keyword in names or bool(code.co_flags & _VAR_KEYWORDS)
-
-
-def _within(seconds: float, act: Callable[[], object]) -> object:
-    """Run `act` on a thread of its own and wait a bounded time. Raises TimeoutError, or what `act` raised."""
-    box: list[tuple[bool, Any]] = []
-    context = copy_context()
-
-    def run() -> None:
-        try:
-            box.append((True, context.run(act)))
-        except BaseException as error:
-            box.append((False, error))
-
-    thread = threading.Thread(target=run, name="codespar-policy", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not box:
-        raise TimeoutError(f"no answer within {seconds:g} s")
-    succeeded, value = box[0]
-    if succeeded:
-        return value
-    raise value
+        self.last_failure[kind] = type(error).__name__
 
 
 def _known_cost(reported: Cost | None, estimated: Cost | None) -> tuple[Cost | None, CostSource]:
@@ -321,8 +287,3 @@ def _is_amount(cost: Cost) -> bool:
     except (InvalidOperation, ValueError):
         return False
     return not isinstance(cost, bool) and amount.is_finite() and amount >= 0
-
-
-def _named(error: BaseException) -> str:
-    """The class alone: a message may hold what the call was about."""
-    return type(error).__name__

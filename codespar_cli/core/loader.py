@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import KINDS, Backend, Config, shown
@@ -25,8 +24,7 @@ API = 1
 Builtins = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(NamedTuple):
     """An entry point of another distribution."""
 
     name: str

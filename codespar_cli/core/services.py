@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from codespar_cli.core.clock import Clock, system_clock
 
@@ -13,8 +13,7 @@ def _nothing_to_resolve(reference: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     """`state_dir` is private to codespar (0700); `resolve` turns `secret:KEY` or `env:NAME` into a value or None.
 
     `config_dir` is where plugins.toml lies: relative paths in options start there.

@@ -72,6 +72,11 @@ def test_a_silent_file_means_the_open_source_defaults():
     assert (config.secrets.name, [backend.name for backend in config.integrations]) == ("none", ["github"])
 
 
+def test_what_is_switched_off_keeps_its_options():
+    assert parse('[policy]\nbackend = "none"\nrules = "policy.yaml"').policy is None
+    assert parse('[secrets]\nbackend = "none"\nmaster_key = "env:X"').secrets.name == "none"
+
+
 def test_none_switches_off():
     config = parse('[policy]\nbackend = "none"\n[integrations]\nactive = []\n')
     assert (config.policy, config.integrations) == (None, ())
@@ -103,7 +108,7 @@ def test_none_switches_off():
         (b"[policy]\n\xff\n", 2, "is not UTF-8", None),
         ("[policy]\nbackend = '''none", 2, "not TOML", None),
         ('[policy]\nbackend = "engine"\nstore = "redis"', 3, "policy.store: expected one of `sqlite`", None),
-        ('[secrets]\nbackend = "none"\nmaster_key = "env:X"', 3, "secrets.master_key: unknown key", None),
+        ('[secrets]\nbackend = "none"\nmastr_key = "env:X"', 3, "secrets.mastr_key: unknown key", "`master_key`"),
     ],
 )
 def test_errors_say_line_key_expected_found_and_hint(text, line, words, hint):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,6 +15,8 @@ SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "d
 
 def new_master_key() -> str:
     """32 random bytes, as the master key of a vault is written."""
+    import base64
+
     return "base64:" + base64.b64encode(os.urandom(32)).decode()
 
 
