@@ -48,6 +48,12 @@ COMMANDS: dict[tuple[str, str], LightCommand] = {
         },
         {"--explain": "explain", "--reserve": "reserve"},
     ),
+    ("secrets", "get"): LightCommand(
+        "codespar_cli.cli.secrets_get",
+        "key",
+        {"--version": "version", "--output": "output", "-o": "output"},
+        {"--reveal": "reveal"},
+    ),
 }
 _GLOBALS = {"--config": "config_path", "--tenant": "tenant_option"}
 

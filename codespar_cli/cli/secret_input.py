@@ -13,7 +13,7 @@ from codespar_cli.errors import UsageError
 SHORTEST_GENERATED = 8
 
 
-def refuse_value_in_argv(key: str, extra: list[str] | None) -> None:
+def refuse_value_in_argv(key: str, extra: list[str]) -> None:
     """What follows the key is most likely the value, already in the shell's history: it is not repeated."""
     if extra:
         raise UsageError(

@@ -1,0 +1,139 @@
+"""How secrets, their versions and their rotations read. Values pass through here only when they were to be revealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from codespar_cli.core.administration.secrets import RotationReport, SecretFacts, VaultReport
+from codespar_cli.core.clock import iso
+from codespar_cli.core.durations import render_duration
+
+MASK = "********"
+LIST_HEADERS = ("key", "version", "fingerprint", "age", "expires", "state", "note")
+HISTORY_HEADERS = ("version", "state", "fingerprint", "created", "expires", "readable until", "note")
+
+
+def secret_json(facts: SecretFacts, *, value: str | None = None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "key": facts.key,
+        "tenant": facts.tenant,
+        "version": facts.version,
+        "fingerprint": facts.fingerprint,
+        "created_at": _iso(facts.created_at),
+        "expires_at": _iso(facts.expires_at),
+        "note": facts.note,
+    }
+    return shown if value is None else {**shown, "value": value}
+
+
+def listed_json(facts: SecretFacts) -> dict[str, Any]:
+    return {**secret_json(facts), "state": facts.state}
+
+
+def secret_lines(facts: SecretFacts, now: datetime) -> list[tuple[str, str]]:
+    """What is shown in place of a value."""
+    rows = [("key", facts.key), ("tenant", facts.tenant), ("value", f"{MASK} (--reveal shows it)")]
+    if facts.fingerprint is not None:
+        rows.append(("fingerprint", facts.fingerprint))
+    if facts.version is not None:
+        rows.append(("version", f"{facts.version} ({facts.state})"))
+    if facts.created_at is not None:
+        rows.append(("age", _age(facts.created_at, now) or ""))
+    if facts.expires_at is not None:
+        rows.append(("expires", _expiry(facts.expires_at, now) or ""))
+    if facts.note:
+        rows.append(("note", facts.note))
+    return rows
+
+
+def list_row(facts: SecretFacts, now: datetime) -> tuple[object, ...]:
+    return (
+        facts.key,
+        facts.version,
+        facts.fingerprint,
+        _age(facts.created_at, now),
+        _expiry(facts.expires_at, now),
+        facts.state,
+        facts.note,
+    )
+
+
+def history_row(facts: SecretFacts, now: datetime) -> tuple[object, ...]:
+    return (
+        facts.version,
+        facts.state,
+        facts.fingerprint,
+        _iso(facts.created_at),
+        _expiry(facts.expires_at, now),
+        _iso(facts.retires_at),
+        facts.note,
+    )
+
+
+def overdue_line(facts: SecretFacts, now: datetime) -> str:
+    """For whoever uses a secret past its date."""
+    expired = _expiry(facts.expires_at, now) or ""
+    return f"`{facts.key}` expired {expired}: replace it with codespar secrets rotate {facts.key}"
+
+
+def written_line(facts: SecretFacts) -> str:
+    return f"`{facts.key}` is now version {facts.version} of tenant `{facts.tenant}`, fingerprint {facts.fingerprint}"
+
+
+def replaced_line(facts: SecretFacts, older: Sequence[SecretFacts]) -> str:
+    kept = [f"{facts.version} until {_iso(facts.retires_at)}" for facts in older if facts.state == "previous"]
+    still = f"still readable with --version: {', '.join(kept)}" if kept else "no earlier version is readable"
+    return f"{written_line(facts)}; {still}; this does not withdraw the old value where it was issued: do that there"
+
+
+def rotation_json(report: RotationReport) -> dict[str, Any]:
+    return report._asdict()
+
+
+def rotation_line(report: RotationReport) -> str:
+    would = "would have " if report.dry_run else ""
+    tenants = _count(report.tenants, "tenant")
+    if report.operation == "reencrypt":
+        return (
+            f"{would}encrypted {_count(report.values, 'value')} of {tenants} again under new data keys; "
+            "this does not help against a value that has leaked: codespar secrets rotate KEY"
+        )
+    under = "a new master key" if report.new_master_key else "the same master key"
+    return (
+        f"{would}wrapped {_count(report.data_keys, 'data key')} of {tenants} anew, KEK version {report.kek_version} under "
+        f"{under}; values are as they were: this does not help against a leaked data key (rotate --reencrypt) "
+        "or a leaked value (rotate KEY), nor does it reach copies and backups"
+    )
+
+
+def verify_json(report: VaultReport) -> dict[str, Any]:
+    return {**report._asdict(), "warnings": list(report.warnings)}
+
+
+def verify_line(report: VaultReport) -> str:
+    return (
+        f"{_count(report.versions, 'version')} of {_count(report.secrets, 'secret')} in "
+        f"{_count(report.tenants, 'tenant')} open and are the ones that were written; epoch {report.epoch}, {_count(report.records, 'record')}, "
+        f"head {report.head}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _age(created_at: datetime | None, now: datetime) -> str | None:
+    return None if created_at is None else render_duration(max(0.0, (now - created_at).total_seconds()))
+
+
+def _expiry(expires_at: datetime | None, now: datetime) -> str | None:
+    if expires_at is None:
+        return None
+    left = (expires_at - now).total_seconds()
+    return f"in {render_duration(left)}" if left > 0 else f"{render_duration(-left)} ago"

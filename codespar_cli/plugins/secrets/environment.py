@@ -1,0 +1,75 @@
+"""Secrets from environment variables: what there is when no vault is configured.
+
+`CODESPAR_SECRET__<tenant>__<key>`, where ASCII letters and digits stand for themselves and every other byte of the
+UTF-8 name is `_xx` in hexadecimal. An underscore is always followed by two digits, so `__` ends the tenant and nothing
+else, and no two names share a variable. For the tenant `default` the bare key is looked up as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codespar_cli.core.hooks import Health
+from codespar_cli.core.services import Services
+from codespar_cli.errors import SecretError
+from codespar_cli.plugins.secrets.names import name_bytes
+
+PREFIX = "CODESPAR_SECRET__"
+BARE_TENANT = "default"
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def variable_name(tenant_id: str, key: str) -> str:
+    """The variable that holds a secret. Raises UsageError for a name that is empty, too long or no UTF-8."""
+    return f"{PREFIX}{_spelled(name_bytes('tenant', tenant_id))}__{_spelled(name_bytes('key', key))}"
+
+
+class EnvironmentSecrets:
+    """Read only: a process cannot keep anything in its environment, so there is no `set`."""
+
+    backend = "none"
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        # Behind a function, so that `vars` shows no value.
+        self._variables: Callable[[], Mapping[str, str]] = lambda: environ
+
+    @classmethod
+    def from_options(
+        cls,
+        options: Mapping[str, Any],  # noqa: ARG003  the factories of all backends are called alike
+        services: Services,  # noqa: ARG003
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> EnvironmentSecrets:
+        return cls(os.environ if environ is None else environ)
+
+    def get(self, tenant_id: str, key: str) -> str | None:
+        """The variable's value, also when it is empty; None when it is not set. Raises SecretError for no UTF-8."""
+        variables, name = self._variables(), variable_name(tenant_id, key)
+        value = variables.get(name)
+        if value is None and tenant_id == BARE_TENANT:
+            name, value = key, variables.get(key)
+        if value is not None and not _is_utf8(value):
+            raise SecretError(f"the variable `{name}` is not valid UTF-8", code="invalid_utf8")
+        return value
+
+    def health(self) -> Health:
+        count = sum(1 for name in self._variables() if name.startswith(PREFIX))
+        return Health("ok", f"environment variables, {count} named {PREFIX}*")
+
+    def __repr__(self) -> str:
+        return "<EnvironmentSecrets>"
+
+
+def _spelled(name: bytes) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in name)
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

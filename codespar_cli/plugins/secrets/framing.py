@@ -1,0 +1,32 @@
+"""Fields as bytes, each behind its length: `a` + `bc` and `ab` + `c` are never the same bytes.
+
+Everything that is authenticated in a vault (additional data, row digests, manifests, derivation labels) is framed here.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+
+FORMAT = 1
+UNREADABLE = (TypeError, AttributeError, struct_error)
+"""What framing raises over a row of a damaged page, which can hold a type that its table does not allow."""
+
+_LENGTH = Struct(">I").pack
+_NUMBER = Struct(">q").pack
+_DOMAIN = b"codespar vault 1 "
+
+
+def framed(*fields: bytes) -> bytes:
+    """The fields in order, each behind four bytes of big-endian length."""
+    return b"".join([_LENGTH(len(field)) + field for field in fields])
+
+
+def number(value: int | None) -> bytes:
+    """Eight big-endian bytes, two's complement; no bytes at all for None. Raises UNREADABLE."""
+    return b"" if value is None else _NUMBER(value)
+
+
+def label(purpose: str) -> bytes:
+    """The first field of everything framed: what the bytes are for, so that none can stand in for another."""
+    return _DOMAIN + purpose.encode()

@@ -1,0 +1,93 @@
+"""What a row cannot know of itself: which rows there are.
+
+Each tenant's manifest is a MAC over its data keys and the digests of all its versions; the vault's is a MAC over its
+header, its epoch and all manifests. So a row that was deleted, swapped, brought back or edited is found, and so is a
+tenant that was deleted or brought back whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from codespar_cli.plugins.secrets.envelope import tampered
+from codespar_cli.plugins.secrets.framing import UNREADABLE, framed, label, number
+from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow
+
+_VERSION, _DEK, _HEADER = label("version row"), label("dek row"), label("header")
+_ROWS, _TENANT, _VAULT = label("tenant rows"), label("tenant manifest"), label("vault manifest")
+
+
+def version_digest(row: VersionRow) -> bytes:
+    """SHA-256 over every column of a version but its tenant, which the manifest names."""
+    try:
+        return hashlib.sha256(
+            framed(
+                _VERSION,
+                row.key,
+                number(row.version),
+                number(row.generation),
+                number(row.created_at),
+                number(row.expires_at),
+                number(row.retires_at),
+                number(row.state),
+                # A missing text and an empty one differ, as the field before the text says.
+                b"\x00" if row.note is None else b"\x01" + row.note,
+                b"\x00" if row.sealed is None else b"\x01" + row.sealed,
+            )
+        ).digest()
+    except UNREADABLE:
+        raise tampered("a stored version cannot be read") from None
+
+
+def dek_digest(row: DekRow) -> bytes:
+    try:
+        return hashlib.sha256(
+            framed(
+                _DEK,
+                number(row.generation),
+                row.id,
+                number(row.kek_version),
+                row.salt,
+                row.commitment,
+                row.wrapped,
+                number(row.encryptions),
+                number(row.created_at),
+            )
+        ).digest()
+    except UNREADABLE:
+        raise tampered("a data key's row cannot be read") from None
+
+
+def rows_digest(digests: Iterable[bytes]) -> bytes:
+    """SHA-256 over the versions' digests in the order of (key, version)."""
+    return hashlib.sha256(framed(_ROWS, b"".join(digests))).digest()
+
+
+def tenant_mac(key: bytes, vault_id: bytes, row: TenantRow, deks: Iterable[DekRow]) -> bytes:
+    keys = b"".join(dek_digest(dek) for dek in deks)
+    return hmac.digest(key, framed(_TENANT, vault_id, row.name, number(row.epoch), row.rows, keys), "sha256")
+
+
+def vault_mac(key: bytes, header: Header, tenants: Iterable[TenantRow]) -> bytes:
+    """Over the header, the epoch and every tenant in the order of their names."""
+    fields = [_VAULT, *_fixed(header), number(header.epoch)]
+    for tenant in tenants:
+        fields += (tenant.name, number(tenant.epoch), tenant.mac)
+    return hmac.digest(key, framed(*fields), "sha256")
+
+
+def header_checksum(header: Header) -> bytes:
+    return hashlib.sha256(framed(_HEADER, *_fixed(header))).digest()
+
+
+def _fixed(header: Header) -> tuple[bytes, ...]:
+    return (
+        number(header.format),
+        header.vault_id,
+        number(header.created_at),
+        number(header.kek_version),
+        header.kek_salt,
+        header.check_value,
+    )

@@ -1,0 +1,178 @@
+"""Where the master key comes from: `env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`, and how 32 bytes are written.
+
+Exactly 32 bytes, as `base64:...`, `hex:...`, or bare as 44 base64 or 64 hex characters. Nothing else is a key: a short
+string is never stretched or hashed into one, since a password that opens a vault at full speed is a broken lock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from codespar_cli.errors import ConfigError, MasterKeyMalformed, MasterKeyMissing, MissingExtra
+from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey
+
+DEFAULT_REFERENCE = "env:VAULT_MASTER_KEY"
+KEYGEN_HINT = "make one with: codespar secrets keygen"
+EXPECTED = "`env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`"
+_MAX_TEXT = 4096
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class KeyReference(NamedTuple):
+    """A parsed reference: the scheme and what follows it."""
+
+    scheme: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.place}"
+
+    @property
+    def previous(self) -> KeyReference | None:
+        """Where the key before this one is looked for during a rotation; only a variable has such a place."""
+        return KeyReference("env", f"{self.place}_PREVIOUS") if self.scheme == "env" else None
+
+
+def parse_reference(text: str, key: str = "secrets.master_key") -> KeyReference:
+    """Raises ConfigError. What is not a reference may be a key pasted by mistake, so the text is not repeated."""
+    scheme, colon, place = text.partition(":")
+    if scheme == "passphrase":
+        raise ConfigError("a passphrase cannot be the master key, only 32 random bytes can", key=key, hint=KEYGEN_HINT)
+    if not colon or scheme not in {"env", "file", "keyring"} or not place:
+        raise ConfigError(f"expected {EXPECTED}", key=key, hint='master_key = "env:VAULT_MASTER_KEY"')
+    if scheme == "env" and not _ENV_NAME.fullmatch(place):
+        raise ConfigError("expected the name of an environment variable after `env:`", key=key)
+    if scheme == "keyring" and not all(place.partition("/")):
+        raise ConfigError("expected `keyring:SERVICE/NAME`", key=key)
+    return KeyReference(scheme, place)
+
+
+def load_master_key(reference: KeyReference, *, environ: Mapping[str, str], config_dir: Path) -> MasterKey:
+    """Read the key now, afresh.
+
+    Raises:
+        MasterKeyMissing: there is nothing at that place.
+        MasterKeyMalformed: what is there is no key, or others can read the file.
+        MissingExtra: the keyring package is not installed.
+    """
+    if reference.scheme == "env":
+        text = environ.get(reference.place, "")
+        if not text:
+            raise MasterKeyMissing(
+                f"the master key is not set: `{reference.place}` is empty",
+                hint=f'export {reference.place}="$(codespar secrets keygen)", and keep a copy of it',
+            )
+    elif reference.scheme == "file":
+        place = os.path.expanduser(reference.place)  # noqa: PTH111  unlike pathlib's it never raises
+        text = _read_file(config_dir / place, str(reference))
+    else:
+        text = _ask_keyring(reference.place)
+    return MasterKey(decode_master_key(text, str(reference)), str(reference))
+
+
+def decode_master_key(text: str, source: str) -> bytes:
+    """32 bytes from their written form; one trailing newline is forgiven. Raises MasterKeyMalformed."""
+    body = text.removesuffix("\n").removesuffix("\r")
+    if body.startswith("base64:"):
+        found = _from_base64(body[7:])
+    elif body.startswith("hex:"):
+        found = _from_hex(body[4:])
+    else:
+        found = _from_hex(body) or _from_base64(body)
+    if found is None:
+        raise MasterKeyMalformed(
+            f"the master key in `{source}` is not 32 bytes in base64 or hex: found {len(body)} characters",
+            hint=KEYGEN_HINT,
+        )
+    return found
+
+
+def _from_hex(text: str) -> bytes | None:
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9A-Fa-f]{64}", text) else None
+
+
+def _from_base64(text: str) -> bytes | None:
+    if len(text) != 44:
+        return None
+    import base64
+    import binascii
+
+    for alphabet in (None, b"-_"):
+        try:
+            found = base64.b64decode(text, alphabet, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        # Of the spellings that decode alike only the canonical one is meant; the others are typing errors.
+        if len(found) == KEY_BYTES and base64.b64encode(found, alphabet).decode() == text:
+            return found
+    return None
+
+
+def _read_file(path: Path, source: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise MasterKeyMissing(
+            "the master key file is not there",
+            file=str(path),
+            hint=f"(umask 077; codespar secrets keygen > {path})",
+        ) from None
+    except (OSError, ValueError) as error:
+        words = str(getattr(error, "strerror", None) or error).lower()
+        found = "is a symbolic link" if isinstance(error, OSError) and path.is_symlink() else f"cannot be read: {words}"
+        raise MasterKeyMissing(f"the master key file {found}", file=str(path), hint=f"ls -l {path}") from None
+    try:
+        _check_private(path, os.fstat(descriptor))
+        data = os.read(descriptor, _MAX_TEXT)
+    finally:
+        os.close(descriptor)
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError:
+        raise MasterKeyMalformed(
+            f"the master key in `{source}` is not 32 bytes in base64 or hex: found binary data", hint=KEYGEN_HINT
+        ) from None
+
+
+def _check_private(path: Path, facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise MasterKeyMissing("the master key file is not a regular file", file=str(path), hint=f"ls -l {path}")
+    if facts.st_uid != os.geteuid():
+        raise MasterKeyMalformed(
+            f"the master key file belongs to another user (uid {facts.st_uid})",
+            code="master_key_exposed",
+            file=str(path),
+            hint=f"ls -l {path}",
+        )
+    if facts.st_mode & 0o077:
+        raise MasterKeyMalformed(
+            f"others have access to the master key file (mode {stat.S_IMODE(facts.st_mode):04o})",
+            code="master_key_exposed",
+            file=str(path),
+            hint=f"chmod 600 {path}",
+        )
+
+
+def _ask_keyring(place: str) -> str:
+    service, _, name = place.partition("/")
+    try:
+        import keyring
+    except ImportError:
+        raise MissingExtra("a master key in the system's keyring", "keyring") from None
+    try:
+        text = keyring.get_password(service, name)
+    except Exception as error:  # backends raise what they like; their words could quote what they hold
+        raise MasterKeyMissing(
+            f"the system's keyring cannot be asked: {type(error).__name__}", hint="keyring diagnose"
+        ) from None
+    if not text:
+        raise MasterKeyMissing(
+            f"the system's keyring holds nothing for service `{service}`, name `{name}`",
+            hint=f"codespar secrets keygen | keyring set {service} {name}",
+        )
+    return str(text)

@@ -1,0 +1,187 @@
+"""One change of the vault: rows are written, then every manifest above them, under the next epoch.
+
+Used inside a write transaction: if that rolls back, so does everything here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import apsw
+
+from codespar_cli.plugins.secrets.envelope import DataKey, SealLimits, counted, new_data_key, tampered
+from codespar_cli.plugins.secrets.framing import FORMAT
+from codespar_cli.plugins.secrets.key_hierarchy import MasterKey, VaultKeys
+from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
+from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.verified_vault import OpenTenant, VerifiedVault
+
+VAULT_ID_BYTES = 16
+KEK_SALT_BYTES = 32
+
+
+def _replace_into(table: str, row: type[DekRow | VersionRow | TenantRow | Header]) -> str:
+    places = ", ".join("?" * len(row._fields))
+    return f"INSERT OR REPLACE INTO {table} ({columns(row)}) VALUES ({places})"  # noqa: S608  names of ours
+
+
+_PUT_VERSION = _replace_into("version", VersionRow)
+_PUT_DEK = _replace_into("dek", DekRow)
+_DROP_DEK = "DELETE FROM dek WHERE tenant = ? AND generation = ?"
+_NEW_TENANT = "INSERT INTO tenant (name, epoch, rows, mac) VALUES (?, 0, x'', x'') RETURNING id"
+_PUT_TENANT = "UPDATE tenant SET epoch = ?, rows = ?, mac = ? WHERE id = ?"
+_SET_HEADER = ", ".join(f"{column} = ?" for column in Header._fields)
+_PUT_HEADER = f"UPDATE header SET {_SET_HEADER}, unclean = max(unclean, ?)"  # noqa: S608
+_NEW_HEADER = (
+    f"INSERT INTO header (only, {columns(Header)}, unclean) VALUES (1, {', '.join('?' * len(Header._fields))}, 0)"  # noqa: S608
+)
+
+
+class TenantDraft:
+    """One tenant while it is changed. Versions are read only when they are touched: a rewrap leaves them alone."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        vault: VerifiedVault,
+        row: TenantRow,
+        deks: dict[int, DekRow],
+        open_tenant: OpenTenant | None,
+    ) -> None:
+        self._connection = connection
+        self._vault = vault
+        self.row = row
+        self.deks = deks
+        self._open = open_tenant
+        self._digests: dict[tuple[bytes, int], bytes] | None = None
+        self._fresh_keys: dict[int, DataKey] = {}
+
+    @property
+    def tenant(self) -> OpenTenant:
+        """The tenant as it was before this change, checked whole."""
+        if self._open is None:
+            found = self._vault.tenant(self._connection, self.row.name)
+            if found is None:
+                raise tampered("a tenant is gone")
+            self._open = found
+        return self._open
+
+    @property
+    def newest(self) -> DekRow:
+        return self.deks[max(self.deks)]
+
+    def data_key(self, generation: int) -> DataKey:
+        fresh = self._fresh_keys.get(generation)
+        return fresh if fresh is not None else self._vault.data_key(self.tenant, generation)
+
+    def versions(self) -> Iterator[VersionRow]:
+        """Every stored version, each compared with the manifest."""
+        for key, version in self.tenant.digests:
+            yield self.tenant.read(self._connection, key, version)
+
+    def add_key(self, created_at: int) -> DataKey:
+        """A new data key generation, written before anything is sealed under it."""
+        before, header = self.tenant, self._vault.header  # the rows are checked before the first of them is changed
+        key, row = new_data_key(
+            self._vault.kek,
+            kek_version=header.kek_version,
+            vault_id=header.vault_id,
+            tenant=before.row.name,
+            generation=max(self.deks, default=0) + 1,
+            created_at=created_at,
+        )
+        self.put_key(row._replace(tenant=self.row.id))
+        self._fresh_keys[row.generation] = key
+        return key
+
+    def put_key(self, row: DekRow) -> None:
+        self._connection.execute(_PUT_DEK, row)
+        self.deks[row.generation] = row
+
+    def drop_key(self, generation: int) -> None:
+        self._connection.execute(_DROP_DEK, (self.row.id, generation))
+        del self.deks[generation]
+
+    def seal(self, row: VersionRow, value: bytes, limits: SealLimits) -> VersionRow:
+        """Write `value` as this version, sealed under the newest data key and counted."""
+        dek = counted(self.newest, limits)
+        row = row._replace(tenant=self.row.id, generation=dek.generation)
+        row = row._replace(sealed=self.data_key(dek.generation).seal(row, value))
+        self.put_key(dek)
+        self.put(row)
+        return row
+
+    def put(self, row: VersionRow) -> None:
+        """Write a version as it stands."""
+        if self._digests is None:
+            self._digests = dict(self.tenant.digests)
+        self._connection.execute(_PUT_VERSION, row)
+        self._digests[row.key, row.version] = version_digest(row)
+
+    def finish(self, keys: VaultKeys, vault_id: bytes, epoch: int) -> TenantRow:
+        rows = self.row.rows
+        if self._digests is not None:
+            rows = rows_digest(self._digests[place] for place in sorted(self._digests))
+        row = self.row._replace(epoch=epoch, rows=rows)
+        deks = [self.deks[generation] for generation in sorted(self.deks)]
+        row = row._replace(mac=tenant_mac(keys.manifest, vault_id, row, deks))
+        self._connection.execute(_PUT_TENANT, (row.epoch, row.rows, row.mac, row.id))
+        return row
+
+
+class Revision:
+    """The next epoch of a vault in the making."""
+
+    def __init__(self, connection: apsw.Connection, vault: VerifiedVault) -> None:
+        self._connection = connection
+        self._vault = vault
+        self._drafts: dict[bytes, TenantDraft] = {}
+        self.epoch = vault.header.epoch + 1
+
+    def draft(self, name: bytes, *, created_at: int | None = None) -> TenantDraft:
+        """A tenant to change; with `created_at` one that is made, with its first data key, when it is new."""
+        found = self._drafts.get(name)
+        if found is None:
+            row = self._vault.tenants.get(name)
+            found = self._new(name, created_at) if row is None else self._existing(row)
+            self._drafts[name] = found
+        return found
+
+    def finish(self, *, header: Header | None = None, keys: VaultKeys | None = None, unclean: bool = False) -> Header:
+        """Compute the manifests of what changed and the vault's own. `unclean` asks for the log to be emptied."""
+        header, keys = header or self._vault.header, keys or self._vault.keys
+        tenants = dict(self._vault.tenants)
+        for name, draft in self._drafts.items():
+            tenants[name] = draft.finish(keys, header.vault_id, self.epoch)
+        header = header._replace(epoch=self.epoch)
+        header = header._replace(checksum=header_checksum(header))
+        header = header._replace(mac=vault_mac(keys.manifest, header, (tenants[name] for name in sorted(tenants))))
+        self._connection.execute(_PUT_HEADER, (*header, int(unclean)))
+        return header
+
+    def _existing(self, row: TenantRow) -> TenantDraft:
+        deks = self._vault.deks(self._connection, row)
+        if not deks:
+            raise tampered("a tenant has no data key")
+        return TenantDraft(self._connection, self._vault, row, deks, None)
+
+    def _new(self, name: bytes, created_at: int | None) -> TenantDraft:
+        if created_at is None:
+            raise tampered("a tenant is gone")
+        number = next(iter(self._connection.execute(_NEW_TENANT, (name,))))[0]
+        row = TenantRow(number, name, 0, b"", b"")
+        draft = TenantDraft(self._connection, self._vault, row, {}, OpenTenant(row, {}, []))
+        draft.add_key(created_at)
+        return draft
+
+
+def create_vault(connection: apsw.Connection, master: MasterKey, created_at: int) -> VerifiedVault:
+    """The header of an empty vault under `master`."""
+    vault_id = os.urandom(VAULT_ID_BYTES)
+    keys = master.keys_for(vault_id)
+    header = Header(FORMAT, vault_id, created_at, 1, os.urandom(KEK_SALT_BYTES), keys.check_value, b"", 1, b"")
+    header = header._replace(checksum=header_checksum(header))
+    header = header._replace(mac=vault_mac(keys.manifest, header, ()))
+    connection.execute(_NEW_HEADER, header)
+    return VerifiedVault(header, keys, {})

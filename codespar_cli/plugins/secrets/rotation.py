@@ -1,0 +1,101 @@
+"""Changing the vault's keys, each way in one transaction: either all of it is true afterwards, or none.
+
+Rewrapping gives every data key a new wrapping and touches no value. Re-encrypting makes new data keys and seals every
+value anew. Both check what they wrote against what they read before the transaction may commit.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import apsw
+
+from codespar_cli.plugins.secrets.envelope import tampered, unwrap
+from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
+from codespar_cli.plugins.secrets.revision import KEK_SALT_BYTES, Revision, TenantDraft
+from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, VersionRow
+from codespar_cli.plugins.secrets.verified_vault import VerifiedVault
+
+
+class Extent(NamedTuple):
+    """What a rotation went over."""
+
+    tenants: int
+    data_keys: int
+    values: int
+
+
+class Rotated(NamedTuple):
+    extent: Extent
+    header: Header
+
+
+def rewrap(connection: apsw.Connection, vault: VerifiedVault, master: MasterKey, *, dry_run: bool) -> Rotated:
+    """Every data key under a new KEK version of `master`, which may be a new one. Raises IntegrityError."""
+    before = vault.header
+    keys = master.keys_for(before.vault_id)
+    header = before._replace(
+        kek_version=before.kek_version + 1, kek_salt=os.urandom(KEK_SALT_BYTES), check_value=keys.check_value
+    )
+    kek = keys.kek(header.kek_version, header.kek_salt)
+    revision = Revision(connection, vault)
+    data_keys = 0
+    for name in vault.tenants:
+        draft = revision.draft(name)
+        for dek in list(draft.deks.values()):
+            row = _rewrapped(vault, kek, dek, header, name)
+            data_keys += 1
+            if not dry_run:
+                draft.put_key(row)
+    if not dry_run:
+        header = revision.finish(header=header, keys=keys, unclean=True)
+    return Rotated(Extent(len(vault.tenants), data_keys, 0), header)
+
+
+def reencrypt(connection: apsw.Connection, vault: VerifiedVault, now: int, *, dry_run: bool) -> Rotated:
+    """A new data key for every tenant, and every value that still exists sealed under it. Raises IntegrityError."""
+    revision = Revision(connection, vault)
+    values = 0
+    for name in vault.tenants:
+        draft = revision.draft(name)
+        if dry_run:
+            values += sum(_opens(draft, row) for row in draft.versions())
+        else:
+            values += _reencrypt_tenant(draft, now)
+    extent = Extent(len(vault.tenants), len(vault.tenants), values)
+    return Rotated(extent, vault.header if dry_run else revision.finish(unclean=True))
+
+
+def _rewrapped(vault: VerifiedVault, kek: bytes, dek: DekRow, header: Header, tenant: bytes) -> DekRow:
+    key = unwrap(vault.kek, dek, vault_id=header.vault_id, tenant=tenant)
+    row = dek._replace(kek_version=header.kek_version)
+    row = row._replace(wrapped=key.wrap(kek, row))
+    unwrap(kek, row, vault_id=header.vault_id, tenant=tenant)
+    return row
+
+
+def _reencrypt_tenant(draft: TenantDraft, now: int) -> int:
+    retired = list(draft.deks)
+    key = draft.add_key(now)
+    count = 0
+    for row in draft.versions():
+        sealed, moved = row.sealed, row._replace(generation=key.generation)
+        if sealed is not None:
+            value = draft.data_key(row.generation).open(row)
+            moved = moved._replace(sealed=key.seal(moved, value))
+            if key.open(moved) != value:
+                raise tampered("a value did not survive being encrypted again")
+            count += 1
+        draft.put(moved)
+    draft.put_key(draft.newest._replace(encryptions=count))
+    for generation in retired:
+        draft.drop_key(generation)
+    return count
+
+
+def _opens(draft: TenantDraft, row: VersionRow) -> bool:
+    if row.sealed is None:
+        return False
+    draft.data_key(row.generation).open(row)
+    return True

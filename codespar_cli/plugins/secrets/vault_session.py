@@ -1,0 +1,196 @@
+"""One act on the vault at a time: opened, checked, recorded, committed; or refused, recorded, raised."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import apsw
+
+from codespar_cli.core.clock import Clock, to_micros
+from codespar_cli.errors import CodesparError, IntegrityError, NotFoundError, SecretError
+from codespar_cli.plugins.secrets import audit
+from codespar_cli.plugins.secrets.envelope import tampered
+from codespar_cli.plugins.secrets.hardening import forbid_core_dumps
+from codespar_cli.plugins.secrets.high_water import HighWater
+from codespar_cli.plugins.secrets.key_ring import KeyRing
+from codespar_cli.plugins.secrets.vault_rows import Header
+from codespar_cli.plugins.secrets.vault_store import VaultStore
+from codespar_cli.plugins.secrets.verified_vault import VerifiedVault, load
+
+_CHORES = (
+    "SELECT unclean, (SELECT min(retires_at) FROM version WHERE retires_at IS NOT NULL AND state <> 2) FROM header"
+)
+"""Whether the log is to be emptied, and when the next version is due: as the rows say, decided over checked ones."""
+_CLEAN = "UPDATE header SET unclean = 0"
+_NEVER = 2**63
+
+
+class Intent(NamedTuple):
+    """What someone is about to do: as it will be recorded, whether it succeeds or is refused."""
+
+    kind: str
+    actor: str
+    tenant: str | None = None
+    key: str | None = None
+    version: int | None = None
+
+
+class Act:
+    """An intent under way, inside its transaction."""
+
+    def __init__(self, intent: Intent, connection: apsw.Connection, vault: VerifiedVault, at: datetime) -> None:
+        self.intent = intent
+        self.connection = connection
+        self.vault = vault
+        self.at = at
+        self.now = to_micros(at)
+        self.header: Header | None = None
+        """The header that this act writes, when it changes anything."""
+
+    def record(self, *, outcome: str = "ok", **details: Any) -> None:
+        """Put the act on record, in its own transaction."""
+        body = _body(self.intent, outcome)
+        body.update((name, value) for name, value in details.items() if value is not None)
+        if self.header is not None:
+            body["epoch"] = self.header.epoch
+        audit.record(
+            self.connection, self.vault.keys, at=self.at, kind=self.intent.kind, actor=self.intent.actor, body=body
+        )
+
+
+class VaultSession:
+    """The vault as one process sees it. Thread-safe; survives rotations by other processes."""
+
+    def __init__(self, store: VaultStore, ring: KeyRing, clock: Clock) -> None:
+        self.store = store
+        self.ring = ring
+        self.clock = clock
+        self._mark = HighWater(store.path.with_name(store.path.name + ".epoch"))
+        self._mutex = threading.RLock()
+        self._known: VerifiedVault | None = None
+        self._chores_at = 0
+
+    @contextmanager
+    def act(self, intent: Intent, *, durable: bool, ring: KeyRing | None = None) -> Iterator[Act]:
+        """A transaction for one act on the checked vault. A refusal is put on record and raised."""
+        with self._mutex:
+            at = self.clock()
+            try:
+                if to_micros(at) >= self._chores_at:
+                    self._prepare(at, ring or self.ring)
+                with self.store.write(durable=durable) as connection:
+                    act = Act(intent, connection, self._load(connection, ring or self.ring), at)
+                    yield act
+            except (SecretError, IntegrityError, NotFoundError) as error:
+                self._refuse(intent, at, error)
+                raise
+            if act.header is not None:
+                self._after_change(act.header)
+
+    def empty_log(self) -> bool:
+        """Drive retired bytes out of the log. False when a reader is in the way: the next opening tries again."""
+        if not self.store.empty_log():
+            return False
+        with self.store.write(durable=False) as connection:
+            connection.execute(_CLEAN)
+        return True
+
+    def forget(self) -> None:
+        """Check everything afresh at the next act."""
+        with self._mutex:
+            self._known = None
+
+    # ── inside ──
+
+    def _load(self, connection: apsw.Connection, ring: KeyRing) -> VerifiedVault:
+        vault = load(connection, ring, self._known)
+        if self._known is None:
+            self._mark.check(None if vault is None else vault.header)
+        if vault is None:
+            raise tampered("its header is gone")
+        self._known = vault
+        return vault
+
+    def _prepare(self, at: datetime, ring: KeyRing) -> None:
+        """Before the first act, and whenever a version falls due: make the vault, retire, empty the log."""
+        if self._known is None:
+            forbid_core_dumps()
+        if not self.store.exists:
+            ring.current()  # without a master key there is nothing to make
+        rows = self.store.query(_CHORES)
+        if not rows:
+            self._create(at, ring)
+            rows = self.store.query(_CHORES)
+        unclean, due = rows[0] if rows else (0, None)
+        if type(due) is int and due <= to_micros(at):
+            self._retire(at, ring)
+            due = self.store.query(_CHORES)[0][1]
+        elif unclean:
+            self.empty_log()
+        # What could not be retired, since its tenant was tampered with, is not tried again and again.
+        later = type(due) is int and due > to_micros(at)
+        self._chores_at = due if later else _NEVER
+
+    def _create(self, at: datetime, ring: KeyRing) -> None:
+        from codespar_cli.plugins.secrets.revision import create_vault
+
+        master = ring.current()
+        with self.store.write(durable=True) as connection:
+            if load(connection, ring, self._known) is not None:
+                return  # another process was first
+            self._mark.check(None)
+            vault = create_vault(connection, master, to_micros(at))
+            act = Act(Intent("secret.create", "vault"), connection, vault, at)
+            act.header = vault.header
+            act.record()
+        self._mark.write(vault.header)
+
+    def _retire(self, at: datetime, ring: KeyRing) -> None:
+        from codespar_cli.plugins.secrets.retirement import retire_due
+
+        with self.store.write(durable=True) as connection:
+            vault = self._load(connection, ring)
+            revision, destroyed = retire_due(connection, vault, to_micros(at))
+            if revision is None:
+                return
+            header = revision.finish(unclean=True)
+            for name, row in destroyed:
+                intent = Intent("secret.destroy", "vault", name.decode(), row.key.decode(), row.version)
+                act = Act(intent, connection, vault, at)
+                act.header = header
+                act.record()
+        self._mark.write(header)
+        self.empty_log()
+
+    def _after_change(self, header: Header) -> None:
+        self._chores_at = 0
+        self._mark.write(header)
+
+    def _refuse(self, intent: Intent, at: datetime, error: CodesparError) -> None:
+        if not self.store.exists:
+            return
+        body = _body(intent, "missing" if isinstance(error, NotFoundError) else "refused")
+        body["code"] = error.code
+        keys = None if self._known is None else self._known.keys
+        try:
+            with self.store.write(durable=True) as connection:
+                if not list(connection.execute(_CHORES)):
+                    return  # nothing was made here yet, so there is nothing to guard
+                audit.record(connection, keys, at=at, kind=intent.kind, actor=intent.actor, body=body)
+        except (CodesparError, OSError):
+            pass  # the refusal itself is what must be told: a store too damaged to record it is no reason to say less
+
+
+def _body(intent: Intent, outcome: str) -> dict[str, Any]:
+    body: dict[str, Any] = {"outcome": outcome}
+    if intent.tenant is not None:
+        body["tenant"] = intent.tenant
+    if intent.key is not None:
+        body["key"] = intent.key
+    if intent.version is not None:
+        body["version"] = intent.version
+    return body

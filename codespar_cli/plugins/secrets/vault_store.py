@@ -1,0 +1,75 @@
+"""The vault's file: full durability for what changes it, crash durability for the record of a read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from codespar_cli.errors import StoreCorrupt
+from codespar_cli.plugins.secrets.vault_rows import VAULT_SCHEMA
+from codespar_cli.storage.sqlite import Database, Row
+
+
+class VaultStore:
+    """`vault.db` for one process; safe to share between its threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path, VAULT_SCHEMA, durability="full", secure_delete=True)
+        self._mutex = threading.RLock()
+        self._synchronous = "FULL"
+
+    @property
+    def exists(self) -> bool:
+        return self._database.exists
+
+    @contextmanager
+    def write(self, *, durable: bool) -> Iterator[apsw.Connection]:
+        """A write transaction; not `durable` means durable against crashes and kill -9, not against power loss."""
+        with self._mutex, self._structure_trusted():
+            wanted = "FULL" if durable else "NORMAL"
+            # A connection that was opened afresh, after a fork say, starts FULL: the note can only err on the safe side.
+            if self._synchronous != wanted:
+                self._database.query(f"PRAGMA synchronous={wanted}")
+                self._synchronous = wanted
+            with self._database.write() as connection:
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[apsw.Connection]:
+        with self._structure_trusted(), self._database.read() as connection:
+            yield connection
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        with self._structure_trusted():
+            return self._database.query(sql, parameters)
+
+    def check(self) -> None:
+        self._database.check()
+
+    def empty_log(self) -> bool:
+        """Fold the write-ahead log into the file and empty it. False when a reader was in the way."""
+        with self._mutex, self._structure_trusted():
+            return self._database.truncate_log()
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _structure_trusted(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            # Storage has named what can go wrong with a sound file; our statements fit our tables, so this one is not.
+            raise StoreCorrupt(
+                f"the store is damaged: {type(error).__name__.removesuffix('Error').lower()} error",
+                file=str(self.path),
+                hint="keep the file, restore a backup; codespar never replaces a damaged store",
+            ) from error
+        except UnicodeDecodeError:
+            raise StoreCorrupt("the store is damaged: a text is not UTF-8", file=str(self.path)) from None
