@@ -1,0 +1,105 @@
+"""Making a ruling real, inside its transaction: tokens and holds for an allow, and the record for every answer."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codespar_cli.core.hooks import CallContext, PolicyDecision
+from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.policy.call import Call
+from codespar_cli.plugins.policy.counting import consume_rate, hold_until
+from codespar_cli.plugins.policy.record import decision_body, put_args, shown
+from codespar_cli.plugins.policy.rules import Budget
+from codespar_cli.plugins.policy.ruling import Ruling, answer
+from codespar_cli.plugins.policy.store import Hold, Transaction
+from codespar_cli.plugins.policy.store_address import StoreAddress
+
+
+class Asked(NamedTuple):
+    """The request as it came, whatever it is."""
+
+    agent: object
+    tool: object
+    cost: object
+    context: object
+
+
+def enforce(
+    transaction: Transaction,
+    asked: Asked,
+    call: Call | None,
+    ruling: Ruling,
+    space: str,
+    *,
+    nobody: CallContext,
+    record_args: bool,
+) -> PolicyDecision:
+    """Take what an allow takes, and record the answer. `space` is `observe` or `enforce`."""
+    token = os.urandom(10).hex()
+    reservation = None
+    if call is not None and ruling.failure is None:
+        reservation = _take(transaction, call, ruling, space, f"rs-{token}")
+    decision = answer(ruling, observe=space == "observe", decision_id=f"de-{token[:16]}", reservation_id=reservation)
+    transaction.advance(ruling.seen)
+    _record(transaction, asked, ruling, decision, space, nobody, record_args=record_args)
+    return decision
+
+
+def record_failure(
+    address: StoreAddress, asked: Asked, ruling: Ruling, error: Exception, space: str, *, nobody: CallContext
+) -> None:
+    """Record that the engine itself failed, if the store is not the reason."""
+    if isinstance(error, CodesparError):
+        return
+    try:
+        with address.store.write() as transaction:
+            _record(transaction, asked, ruling, answer(ruling), space, nobody, record_args=False)
+    except Exception:
+        return  # the answer is a deny already, and there is nowhere to write it
+
+
+def _take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: str) -> str | None:
+    """Rate tokens and holds. The id of the hold, or None when no budget applies."""
+    now = ruling.seen
+    expires_at = now + call.policy.hold_ttl
+    parts = {}
+    for one in ruling.counted:
+        if isinstance(one.rule, Budget):
+            parts[one.key] = hold_until(one.rule, now, expires_at)
+        else:
+            consume_rate(one, transaction, now)
+    if not parts:
+        return None
+    assert call.micros is not None
+    hold = Hold(id, space, call.context.tenant, call.agent, call.tool, now, expires_at, call.micros)
+    transaction.take(hold, parts)
+    return id
+
+
+def _record(
+    transaction: Transaction,
+    asked: Asked,
+    ruling: Ruling,
+    decision: PolicyDecision,
+    space: str,
+    nobody: CallContext,
+    *,
+    record_args: bool,
+) -> None:
+    context = asked.context if isinstance(asked.context, CallContext) else nobody
+    body = decision_body(
+        decision,
+        agent=asked.agent,
+        tool=asked.tool,
+        cost=asked.cost,
+        context=context,
+        counted=ruling.counted,
+        clock=None if ruling.seen == ruling.now else ruling.now,
+        mode=space,
+        verdict=ruling.verdict,
+        zones=ruling.policy.zone.version,
+    )
+    if context.args is not None:
+        put_args(body, context.args, transaction.secret(), whole=record_args)
+    transaction.record(ruling.seen, "decision", shown(asked.agent), body)

@@ -1,0 +1,283 @@
+"""The policy engine: YAML rules, counters in a store, one chained record for every answer.
+
+Answering takes two steps. A pure pass asks the stages that need no store, with the clock read once. Then one write
+transaction reads the counters, decides, and, only if the final answer is allow, takes rate tokens and holds together;
+the record is written in the same transaction. Whatever goes wrong on the way is a deny.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from codespar_cli.core.clock import Clock, system_clock, to_micros
+from codespar_cli.core.hooks import CallContext, Cost, Health, PolicyDecision
+from codespar_cli.core.services import Services
+from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.policy.call import Call, is_sound, problem_with, problem_with_context
+from codespar_cli.plugins.policy.money import as_amount
+from codespar_cli.plugins.policy.policy import Policy
+from codespar_cli.plugins.policy.policy_reader import load_policy
+from codespar_cli.plugins.policy.ruling import Ruling, answer, refusal, rule_on
+from codespar_cli.plugins.policy.store_address import StoreAddress
+
+if TYPE_CHECKING:
+    from codespar_cli.core.administration.policy import BudgetState, Finding, Settlement
+
+DEFAULT_RULES = "policy.yaml"
+_NO_CONTEXT = CallContext()
+
+
+class PolicyEngine:
+    """One policy for everyone, or one for a tenant. Safe to share between threads; `evaluate` never raises."""
+
+    backend = "engine"
+    bounded = True
+
+    def __init__(
+        self,
+        policy: Policy,
+        address: StoreAddress,
+        *,
+        tenants: Mapping[str, Policy] | None = None,
+        tenant: str = "default",
+        clock: Clock = system_clock,
+        observe: bool = False,
+        record_args: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._address = address
+        self._tenants = dict(tenants or {})
+        self._tenant = tenant
+        self._clock = clock
+        self._observe = observe
+        self._space = "observe" if observe else "enforce"
+        self._record_args = record_args
+        self._nobody = CallContext(tenant=tenant)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], services: Services) -> PolicyEngine:
+        """Read, check and compile every rules file. Raises ConfigError with its line; touches no store."""
+        named = options.get("rules")
+        tenants = {
+            name: load_policy(services.config_dir / table["rules"], key=f"tenants.{name}.rules")
+            for name, table in options.get("tenants", {}).items()
+        }
+        return cls(
+            load_policy(services.config_dir / (named or DEFAULT_RULES)),
+            StoreAddress.sqlite(services.state_dir, options.get("durability", "full")),
+            tenants=tenants,
+            tenant=services.tenant,
+            clock=services.clock,
+            observe=options.get("mode") == "observe",
+            record_args=options.get("record_args", False),
+        )
+
+    # ── asked before a call ──
+
+    def evaluate(
+        self,
+        agent_id: str,
+        tool_name: str,
+        estimated_cost: Cost | None = None,
+        *,
+        context: CallContext | None = None,
+    ) -> PolicyDecision:
+        """Decide, take what an allow takes, and record: all or nothing."""
+        # Here, because a check that leaves nothing behind must not pay for what records need.
+        from codespar_cli.plugins.policy.enforcement import Asked, enforce, record_failure
+
+        asked = Asked(agent_id, tool_name, estimated_cost, context)
+        try:
+            now = to_micros(self._clock())
+            call, problem = self._call(agent_id, tool_name, estimated_cost, context)
+            with self._address.store.write() as transaction:
+                if call is None:
+                    ruling = refusal(self._policy, "invalid_request", "request", problem, now)
+                else:
+                    ruling = rule_on(call, self._space, now, transaction)
+                return enforce(
+                    transaction, asked, call, ruling, self._space, nobody=self._nobody, record_args=self._record_args
+                )
+        except Exception as error:  # a gate that lets an exception through is a gate that is open
+            ruling = self._broken(error)
+            record_failure(self._address, asked, ruling, error, self._space, nobody=self._nobody)
+            return answer(ruling)
+
+    def decide(
+        self,
+        agent_id: str,
+        tool_name: str,
+        estimated_cost: Cost | None = None,
+        *,
+        context: CallContext | None = None,
+    ) -> PolicyDecision:
+        """The pure part alone: no store, no record. Budgets and rates count as passed."""
+        try:
+            known = self._known_answer(agent_id, tool_name, estimated_cost, context)
+            if known is not None:
+                return known
+            call, problem = self._call(agent_id, tool_name, estimated_cost, context)
+            now = to_micros(self._clock())
+            if call is None:
+                ruling = refusal(self._policy, "invalid_request", "request", problem, now)
+                return answer(ruling, observe=self._observe)
+            decision = answer(rule_on(call, self._space, now, None), observe=self._observe)
+            plan = call.plan
+            plan.remember(tuple([holds(call.cost, call.context) for holds in plan.conditions]), decision)
+            return decision
+        except Exception as error:
+            return answer(self._broken(error))
+
+    def preview(
+        self,
+        agent_id: str,
+        tool_name: str,
+        estimated_cost: Cost | None = None,
+        *,
+        context: CallContext | None = None,
+    ) -> PolicyDecision:
+        """What `evaluate` would answer now. Reads the counters and leaves nothing behind."""
+        try:
+            now = to_micros(self._clock())
+            call, problem = self._call(agent_id, tool_name, estimated_cost, context)
+            if call is None:
+                return answer(refusal(self._policy, "invalid_request", "request", problem, now), observe=self._observe)
+            if not call.plan.counters:
+                return answer(rule_on(call, self._space, now, None), observe=self._observe)
+            with self._address.reading().read() as snapshot:
+                return answer(rule_on(call, self._space, now, snapshot), observe=self._observe)
+        except Exception as error:
+            return answer(self._broken(error))
+
+    # ── told after it ──
+
+    def record_usage(
+        self,
+        agent_id: str,
+        tool_name: str,
+        cost: Cost | None,
+        *,
+        reservation_id: str | None = None,
+        context: CallContext | None = None,
+    ) -> Settlement:
+        """Settle a hold with what the call really cost; None settles at the estimate.
+
+        Without an id it is the oldest open hold of this tenant, agent and tool; where there is none, the cost is
+        counted on every budget that would have held it.
+
+        Raises:
+            UsageError: the cost, agent or tool is not usable.
+            NotFoundError: there is no such reservation.
+            StoreError: nothing was counted.
+        """
+        from codespar_cli.plugins.policy.usage import record_usage
+
+        base = self._nobody if context is None else context
+        return record_usage(
+            self._address,
+            self._policy_for(base),
+            (agent_id, tool_name, cost, base),
+            reservation_id=reservation_id,
+            space=self._space,
+            now=to_micros(self._clock()),
+        )
+
+    def release(self, reservation_id: str) -> bool:
+        """Give a hold back. False when there is none open with this id. Raises StoreError."""
+        from codespar_cli.plugins.policy.usage import release
+
+        return release(self._address, reservation_id, now=to_micros(self._clock()))
+
+    # ── looked at ──
+
+    def budgets(self) -> list[BudgetState]:
+        """Every budget of this engine's tenant. Raises StoreError."""
+        from codespar_cli.plugins.policy.ledger import budget_states
+
+        policy, now = self._policy_for(self._nobody), to_micros(self._clock())
+        with self._address.reading().read() as snapshot:
+            return budget_states(snapshot, policy, self._space, self._tenant, max(now, snapshot.latest()))
+
+    def lint(self) -> list[Finding]:
+        """What in the rules cannot be meant, in every rules file."""
+        from codespar_cli.plugins.policy.lint import findings_in
+
+        moment = self._clock()
+        every = {policy.file: policy for policy in (self._policy, *self._tenants.values())}
+        return [finding for policy in every.values() for finding in findings_in(policy, moment)]
+
+    def health(self) -> Health:
+        try:
+            if self._address.exists:
+                with self._address.store.read() as snapshot:
+                    snapshot.latest()
+        except CodesparError as error:
+            return Health("error", str(error))
+        except OSError as error:
+            return Health("error", (error.strerror or str(error)).lower())
+        count = len(self._policy.rules)
+        summary = f"{count} rule{'' if count == 1 else 's'} from {os.path.basename(self._policy.file)}"  # noqa: PTH119
+        if self._observe:
+            return Health("warning", f"{summary}; observe mode denies nothing")
+        return Health("ok", summary)
+
+    # ── inside ──
+
+    def _known_answer(
+        self, agent: str, tool: str, cost: Cost | None, context: CallContext | None
+    ) -> PolicyDecision | None:
+        """The answer to a call like one that was decided before, where it depends on nothing but conditions."""
+        if type(agent) is not str or type(tool) is not str:
+            return None
+        if context is None:
+            context = self._nobody
+        elif not isinstance(context, CallContext) or not is_sound(context):
+            return None
+        policy = self._tenants.get(context.tenant, self._policy) if self._tenants else self._policy
+        plan = policy.plans.get((agent, tool))
+        if plan is None or not plan.timeless:
+            return None
+        try:
+            amount = plan.price if cost is None else as_amount(cost)
+        except ValueError:
+            return None
+        if plan.conditions:
+            return plan.answers.get(tuple([holds(amount, context) for holds in plan.conditions]))
+        return plan.answers.get(())
+
+    def _call(self, agent: str, tool: str, cost: Cost | None, context: CallContext | None) -> tuple[Call | None, str]:
+        """The call, or why it is none."""
+        policy = self._policy_for(context)
+        known = type(agent) is str and type(tool) is str and (agent, tool) in policy.plans
+        if known and context is None:
+            problem = None
+        elif known and isinstance(context, CallContext):
+            problem = problem_with_context(context)
+        else:
+            problem = problem_with(agent, tool, cost, context)
+        if problem is None:
+            try:
+                return Call(agent, tool, cost, self._nobody if context is None else context, policy), ""
+            except ValueError:
+                problem = problem_with(agent, tool, cost, context)
+        return None, problem or "the request is not usable"
+
+    def _policy_for(self, context: object) -> Policy:
+        if not self._tenants:
+            return self._policy
+        tenant = context.tenant if isinstance(context, CallContext) else self._tenant
+        return self._tenants.get(tenant, self._policy) if isinstance(tenant, str) else self._policy
+
+    def _broken(self, error: Exception) -> Ruling:
+        if isinstance(error, CodesparError):
+            reason = f"the policy's store cannot be used: {error}"
+        else:
+            # The class alone: a message may hold what the call was about.
+            reason = f"the policy engine failed: {type(error).__name__}"
+        try:
+            now = to_micros(self._clock())
+        except Exception:
+            now = 0
+        return refusal(self._policy, "policy_error", "engine", reason, now)

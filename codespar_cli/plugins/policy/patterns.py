@@ -1,0 +1,56 @@
+"""Which names a rule is about: globs, and `re2:` expressions where google-re2 is installed. Never the backtracking `re`."""
+
+from __future__ import annotations
+
+from codespar_cli.core.globs import Matcher, compile_glob, literal_prefix
+from codespar_cli.errors import MissingExtra
+
+RE2 = "re2:"
+# Stripping a text of these leaves nothing exactly when it holds nothing else: no expression has to be compiled for it.
+LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+TOOL_CHARACTERS = LETTERS_AND_DIGITS + "_.:/@-"
+_LONGEST = 256
+
+
+class Pattern:
+    """`prefix` is what every match begins with; `exact` says that only the prefix itself matches."""
+
+    __slots__ = ("exact", "matches", "prefix", "text")
+
+    def __init__(self, text: str, matches: Matcher, prefix: str, exact: bool) -> None:
+        self.text = text
+        self.matches = matches
+        self.prefix = prefix
+        self.exact = exact
+
+
+def tool_pattern(text: str) -> Pattern:
+    """Raises ValueError for a glob that no tool's name can match, MissingExtra for `re2:` without google-re2."""
+    if not text.startswith(RE2) and (len(text) > _LONGEST or text.strip(TOOL_CHARACTERS + "*")):
+        raise ValueError(
+            f"no tool can be named like `{text[:80]}`: names are letters, digits and `_.:/@-`, patterns add `*` and `**`"
+        )
+    return name_pattern(text)
+
+
+def name_pattern(text: str) -> Pattern:
+    """A pattern over any names, such as agents. Raises as `tool_pattern`."""
+    if text.startswith(RE2):
+        return Pattern(text, _expression(text.removeprefix(RE2)), "", exact=False)
+    if any("**" in segment and segment != "**" for segment in text.split("/")):
+        raise ValueError(f"`**` stands for whole segments and must stand alone between `/`, found `{text[:80]}`")
+    return Pattern(text, compile_glob(text), literal_prefix(text), exact="*" not in text)
+
+
+def _expression(text: str) -> Matcher:
+    try:
+        import re2  # type: ignore[import-not-found]  # an extra
+    except ImportError:
+        raise MissingExtra("a `re2:` pattern", "re2") from None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        fullmatch = re2.compile(text, options=options).fullmatch
+    except re2.error as error:
+        raise ValueError(f"`{text[:80]}` is not an RE2 expression: {error}") from None
+    return lambda name: fullmatch(name) is not None

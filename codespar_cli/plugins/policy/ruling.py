@@ -1,0 +1,97 @@
+"""All stages over one call: the pure ones, then the counters as one snapshot shows them, then the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from codespar_cli.core.clock import from_micros
+from codespar_cli.core.hooks import PolicyDecision, TraceStep
+from codespar_cli.plugins.policy.call import Call
+from codespar_cli.plugins.policy.counting import Counted, ask, unpriced
+from codespar_cli.plugins.policy.policy import Policy
+from codespar_cli.plugins.policy.stages import examine
+from codespar_cli.plugins.policy.store import Snapshot
+from codespar_cli.plugins.policy.verdict import Failure, Retry, failure_of, retry_of, trace_of
+
+_IN_TIME = frozenset({"budget_exceeded", "rate_limited", "outside_window"})
+
+
+class Ruling(NamedTuple):
+    """What the rules say. `now` is what the clock said, `seen` the highest time the store has seen, both in
+    microseconds; no `failure` means allow, by the rule `allow` or by default."""
+
+    policy: Policy
+    failure: Failure | None
+    retry: Retry
+    trace: tuple[TraceStep, ...]
+    now: int
+    seen: int
+    counted: Sequence[Counted] = ()
+    allow: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        if self.failure is None:
+            return "allow"
+        return "approve" if self.failure.asks else "deny"
+
+
+def rule_on(call: Call, space: str, now: int, snapshot: Snapshot | None) -> Ruling:
+    """Ask every stage. `snapshot=None` leaves the counters out, except for what they deny unread."""
+    moment = from_micros(now)
+    counted: tuple[Counted, ...] = ()
+    policy = call.policy
+    findings = examine(call.plan, policy.zone, call.cost, call.context, moment)
+    seen = now
+    if findings.counting and snapshot is not None:
+        # Time never runs backwards for a counter: a clock that was set back must not refill it.
+        seen = max(now, snapshot.latest())
+        counted = tuple([ask(rule, call, space, snapshot, seen) for rule in findings.counting])
+    elif findings.counting and call.cost is None:
+        counted = unpriced(findings.counting)
+    failure = failure_of(call, findings, counted, moment)
+    readable = snapshot is not None or not findings.counting
+    in_time = failure is not None and readable and failure.code in _IN_TIME
+    retry = retry_of(call, findings, counted, now) if in_time else Retry()
+    trace = trace_of(policy, findings, counted)
+    allow = findings.allow.id if findings.allow is not None else None
+    return Ruling(policy, failure, retry, trace, now, seen, counted, allow)
+
+
+def refusal(policy: Policy, code: str, stage: str, reason: str, now: int) -> Ruling:
+    """A deny that no rule made: the request is not one, or the engine failed."""
+    trace = (TraceStep(stage, "fail", None, reason),)
+    return Ruling(policy, Failure(code, stage, None, reason), Retry(), trace, now, now)
+
+
+def answer(
+    ruling: Ruling, *, observe: bool = False, decision_id: str | None = None, reservation_id: str | None = None
+) -> PolicyDecision:
+    """The ruling as callers see it. Observe mode allows, and says what enforce mode would have said."""
+    failure = ruling.failure
+    if failure is None:
+        return PolicyDecision(
+            allowed=True,
+            reason=f"allowed by rule {ruling.allow}" if ruling.allow else "allowed by default",
+            rule_id=ruling.allow,
+            stage="allow",
+            reservation_id=reservation_id,
+            policy_hash=ruling.policy.hash,
+            decision_id=decision_id,
+            trace=ruling.trace,
+        )
+    at = ruling.retry.at
+    return PolicyDecision(
+        allowed=observe,
+        reason=f"observe mode; enforce mode would say: {failure.reason}" if observe else failure.reason,
+        requires_approval=failure.asks and not observe,
+        code=failure.code,
+        rule_id=failure.rule_id,
+        stage=failure.stage,
+        retry_after=None if at is None else (at - ruling.now) / 1e6,
+        never=ruling.retry.never,
+        policy_hash=ruling.policy.hash,
+        decision_id=decision_id,
+        trace=ruling.trace,
+    )

@@ -1,0 +1,53 @@
+"""Where a policy's store is, without opening it: a run that counts nothing must not pay for a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from codespar_cli.plugins.policy.store import PolicyStore
+
+_FILE = "policy.db"
+
+
+class StoreAddress:
+    """A store that is opened when it is first needed. `exists` says whether there is anything to read yet."""
+
+    def __init__(self, open_store: Callable[[], PolicyStore], exists: Callable[[], bool]) -> None:
+        self._open_store = open_store
+        self._exists = exists
+
+    @classmethod
+    def of(cls, store: PolicyStore) -> StoreAddress:
+        return cls(lambda: store, lambda: True)
+
+    @classmethod
+    def sqlite(cls, state_dir: Path, durability: str) -> StoreAddress:
+        def open_store() -> PolicyStore:
+            from codespar_cli.plugins.policy.sqlite_store import SqliteStore
+
+            return SqliteStore(state_dir, "normal" if durability == "normal" else "full")
+
+        def exists() -> bool:
+            # The same question as Database.exists, which cannot be asked without importing the database.
+            lock = state_dir / f"{_FILE}.lock"
+            return (state_dir / _FILE).exists() or (lock.exists() and lock.stat().st_size > 0)
+
+        return cls(open_store, exists)
+
+    @property
+    def exists(self) -> bool:
+        return self._exists()
+
+    @cached_property
+    def store(self) -> PolicyStore:
+        return self._open_store()
+
+    def reading(self) -> PolicyStore:
+        """The store, or, while there is none, an empty one: looking must not create anything."""
+        if self.exists:
+            return self.store
+        from codespar_cli.plugins.policy.memory_store import MemoryStore
+
+        return MemoryStore()
