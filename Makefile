@@ -36,7 +36,7 @@ coverage: $(READY)
 	$(BIN)/coverage report --skip-covered --show-missing
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 # The lock: every version with its hashes, for every platform.
 lock: $(READY)

@@ -18,7 +18,9 @@ RUNS = 25
 
 def timed(command, environment, directory):
     started = time.perf_counter()
-    subprocess.run(command, env=environment, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        command, env=environment, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+    )
     return time.perf_counter() - started
 
 

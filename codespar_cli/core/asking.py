@@ -15,6 +15,7 @@ from typing import Any
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 
 GATE_STAGE = "gate"
+POLICY_ERROR = "policy_error"
 _VAR_KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS, without the import
 
 
@@ -37,11 +38,11 @@ def ask(evaluate: Callable[..., object], call: ToolCall, deadline_s: float | Non
         raise
     except BaseException as error:  # SystemExit counts as raising: a plugin cannot end the agent to be let through
         # The class alone: a message may hold what the call was about.
-        return _refusal("policy_error", f"the policy failed: {type(error).__name__}")
+        return _refusal(POLICY_ERROR, f"the policy failed: {type(error).__name__}")
     if not isinstance(answer, PolicyDecision) or not isinstance(answer.allowed, bool):
         if isinstance(answer, CoroutineType):
             answer.close()
-        return _refusal("policy_error", f"the policy answered nonsense: {type(answer).__name__}")
+        return _refusal(POLICY_ERROR, f"the policy answered nonsense: {type(answer).__name__}")
     if answer.allowed and answer.requires_approval:
         # Both at once is what older hooks say for "ask first"; the safe reading is that nobody has been asked.
         return replace(answer, allowed=False, code=answer.code or "approval_required")

@@ -19,7 +19,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from codespar_cli.core.asking import GATE_STAGE, ask, takes
+from codespar_cli.core.asking import GATE_STAGE, POLICY_ERROR, ask, takes
 from codespar_cli.core.globs import matches
 from codespar_cli.core.guarded_call import GuardedCall, guard_function
 from codespar_cli.core.hooks import (
@@ -92,7 +92,8 @@ class Gate:
             return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
         call = self.contextual(call)
         decision = ask(self.registry.evaluate_policy, call, self._deadline_of(policy))
-        if decision.stage == GATE_STAGE:
+        if decision.stage == GATE_STAGE or (decision.code == POLICY_ERROR and decision.decision_id is None):
+            # The policy failed, or could not even record that its store did.
             self._note_refusal(call, decision)
         return self._without_stray_hold(decision)
 
@@ -254,6 +255,8 @@ class Gate:
             if reservation is not None:
                 registry.release_policy_reservation(reservation)
             return
+        if reservation is None and decision is not None and getattr(registry.policy, "reserves", False) is True:
+            return  # nothing was held for this call; without an id another call's hold would be settled
         cost = outcome.cost if outcome.cost is not None else call.estimated_cost
         if reservation is not None and takes(registry.record_policy_usage, "reservation_id"):
             # None tells the policy to settle at what it holds: only it knows the estimate of its own price list.

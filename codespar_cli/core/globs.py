@@ -2,7 +2,8 @@
 
 Matching never backtracks: literal pieces are found leftmost first, so the time is bounded by the length of the
 name times the length of the pattern, whatever an adversary sends. Case counts. `a/**/b` matches `a/b`;
-`deploy/**` needs at least one segment below `deploy`.
+`deploy/**` needs at least one segment below `deploy`;
+a segment may be empty, as in `deploy/`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,9 @@ def compile_glob(pattern: str) -> Matcher:
     parts = pattern.split("/")
     if "**" not in parts:
         return _without_stars(parts)
-    if parts == ["**"]:
-        return bool
     if parts[-1] == "**" and "*" not in pattern[:-2]:
         prefix = pattern[:-2]
-        return lambda name: name.startswith(prefix) and len(name) > len(prefix)
+        return lambda name: name.startswith(prefix)
     return _across_segments(parts)
 
 

@@ -29,7 +29,7 @@ BUILTINS: dict[str, dict[str, str]] = {
 
 
 def builtin_options() -> dict[str, Mapping[str, Mapping[str, Check]]]:
-    """kind -> backend -> known keys of its table in plugins.toml."""
+    """Kind -> backend -> known keys of its table in plugins.toml."""
     from codespar_cli.plugins import integrations, observability, policy, secrets
 
     return {

@@ -35,6 +35,7 @@ INSERT INTO chain_head VALUES (1, 0, zeroblob(32));
 """Part of a store's first migration. `at` is in microseconds since the epoch, `body` canonical JSON."""
 
 _DOMAIN = b"codespar chain 1"
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 _INSERT = "INSERT INTO chain (seq, at, kind, actor, body, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -59,7 +60,7 @@ def append(connection: apsw.Connection, *, at: datetime, kind: str, actor: str, 
     """Add a record in the caller's open write transaction; it is in the log exactly if that transaction commits."""
     last, previous = next(iter(connection.execute("SELECT seq, hash FROM chain_head")))
     seq, micros = last + 1, to_micros(at)
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = _canonical(body)
     digest = _digest(seq, micros, kind, actor, text, previous)
     connection.execute(_INSERT, (seq, micros, kind, actor, text, previous, digest))
     connection.execute("UPDATE chain_head SET seq = ?, hash = ?", (seq, digest))

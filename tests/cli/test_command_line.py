@@ -14,7 +14,12 @@ CODESPAR = [sys.executable, "-m", "codespar_cli"]
 
 def run(*arguments, env=None, **options):
     return subprocess.run(
-        [*CODESPAR, *arguments], capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=60, **options
+        [*CODESPAR, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        timeout=60,
+        **options,
     )
 
 
@@ -37,7 +42,9 @@ def test_doctor_tells_of_a_broken_file_and_fails(newcomer):
     assert "plugins.toml:3" in finding["message"]
 
 
-@pytest.mark.parametrize("command", [["plugins", "status"], ["policy", "check", "x"], ["metrics", "stats"], ["audit", "tail"]])
+@pytest.mark.parametrize(
+    "command", [["plugins", "status"], ["policy", "check", "x"], ["metrics", "stats"], ["audit", "tail"]]
+)
 def test_every_command_checks_the_whole_file(newcomer, command):
     (newcomer / "plugins.toml").write_text("version = 1\n[integrations]\nactive = ['githb']\n")
     result = run(*command)
@@ -57,7 +64,9 @@ def test_errors_are_one_json_object_with_o_json(newcomer):
         assert (error["file"], error["line"], error["code"]) == ("plugins.toml", 1, "config_invalid")
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["plugins", "nonsense"], ["plugins", "status", "--nonsense"], ["plugins", "info"]])
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["plugins", "nonsense"], ["plugins", "status", "--nonsense"], ["plugins", "info"]]
+)
 def test_usage_errors_exit_2_in_two_lines(arguments):
     result = run(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
@@ -79,7 +88,15 @@ def test_global_options_stand_before_or_after(newcomer):
 
 
 def test_hoisting_stops_at_the_double_dash():
-    assert hoist(["run", "--config", "a", "--", "cmd", "--config", "b"]) == ["--config", "a", "run", "--", "cmd", "--config", "b"]
+    assert hoist(["run", "--config", "a", "--", "cmd", "--config", "b"]) == [
+        "--config",
+        "a",
+        "run",
+        "--",
+        "cmd",
+        "--config",
+        "b",
+    ]
     assert hoist(["a", "--no-color", "--tenant=x", "b"]) == ["--no-color", "--tenant=x", "a", "b"]
     assert hoist(["a", "--config"]) == ["a", "--config"]
 
@@ -110,7 +127,9 @@ def test_a_closed_pipe_is_silent(newcomer):
 
 def test_a_full_device_is_a_failure(newcomer):
     with open("/dev/full", "w") as full:
-        process = subprocess.run([*CODESPAR, "plugins", "list"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        process = subprocess.run(
+            [*CODESPAR, "plugins", "list"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30
+        )
     assert process.returncode == 1
     assert process.stderr.startswith("error: ")
     assert "Traceback" not in process.stderr

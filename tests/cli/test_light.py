@@ -40,7 +40,10 @@ def test_the_table_is_what_typer_declares(words):
 def both(*arguments):
     """The same command line through the light door and through Typer."""
     results = []
-    for door in ("from codespar_cli.__main__ import main; main()", "from codespar_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"):
+    for door in (
+        "from codespar_cli.__main__ import main; main()",
+        "from codespar_cli.cli.app import run; sys.exit(run(sys.argv[1:]))",
+    ):
         code = f"import sys; sys.argv = ['codespar', *sys.argv[1:]]\n{door}\n"
         result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
         results.append((result.returncode, result.stdout, result.stderr))
@@ -84,7 +87,9 @@ def test_the_light_door_imports_no_typer():
     )
     result = subprocess.run(
         [sys.executable, "-c", code, *GLOBAL, "policy", "check", "fs/read", "-o", "json"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert json.loads(result.stdout)["allowed"] is True
     assert set(result.stderr.split()) & {"typer", "rich", "asyncio", "logging", "cryptography"} == set()
@@ -92,7 +97,11 @@ def test_the_light_door_imports_no_typer():
 
 def test_plain_words_become_fields():
     command = COMMANDS["policy", "check"]
-    assert _fields(command, ["t", "--agent", "--reserve", "--explain"]) == {"tool": "t", "agent": "--reserve", "explain": True}
+    assert _fields(command, ["t", "--agent", "--reserve", "--explain"]) == {
+        "tool": "t",
+        "agent": "--reserve",
+        "explain": True,
+    }
     assert _fields(command, ["t", "-o", "jsonl"]) is None
     assert _fields(command, ["--reserve=1", "t"]) is None
     assert os.environ["HOME"]

@@ -68,7 +68,18 @@ def test_a_policy_that_raises_is_a_recorded_deny(error):
 
 @pytest.mark.parametrize(
     "nonsense",
-    [None, True, "yes", 1, {}, {"allowed": True}, [], object(), PolicyDecision(allowed=1), PolicyDecision(allowed="yes")],
+    [
+        None,
+        True,
+        "yes",
+        1,
+        {},
+        {"allowed": True},
+        [],
+        object(),
+        PolicyDecision(allowed=1),
+        PolicyDecision(allowed="yes"),
+    ],
 )
 def test_nonsense_is_a_deny(nonsense):
     gate, _, recorder = gate_over(nonsense)
@@ -76,6 +87,16 @@ def test_nonsense_is_a_deny(nonsense):
     assert decision.allowed is False
     assert decision.code == "policy_error"
     assert len(recorder.metrics) == 1
+
+
+def test_a_policy_that_could_not_record_its_own_failure_is_recorded_by_the_gate():
+    journal = []
+    broken = PolicyDecision(allowed=False, code="policy_error", stage="engine")
+    gate, policy, _ = gate_over(broken, journal=lambda call, decision: journal.append(decision))
+    assert gate.check(ToolCall("a", "t")) == broken
+    policy.answer = PolicyDecision(allowed=False, code="policy_error", stage="engine", decision_id="de-1")
+    gate.check(ToolCall("a", "t"))
+    assert journal == [broken]
 
 
 def test_an_async_policy_by_mistake_is_a_deny_without_a_warning():
@@ -142,7 +163,12 @@ def test_success_settles_with_the_real_cost_and_records_it():
         call.input_tokens = 12
     assert policy.settled == [("rs-1", Decimal("0.40"))]
     (metric,) = recorder.metrics
-    assert (metric.success, metric.latency_ms, metric.cost, metric.cost_source) == (True, 250, Decimal("0.40"), "reported")
+    assert (metric.success, metric.latency_ms, metric.cost, metric.cost_source) == (
+        True,
+        250,
+        Decimal("0.40"),
+        "reported",
+    )
     assert (metric.project, metric.session, metric.input_tokens, metric.decision_id) == ("p", "s", 12, "d-1")
 
 
@@ -152,6 +178,15 @@ def test_success_without_a_reported_cost_settles_at_the_estimate():
         pass
     assert policy.settled == [("rs-1", "1")]
     assert recorder.metrics[0].cost_source == "estimated"
+
+
+def test_a_policy_that_reserves_is_not_told_of_what_it_did_not_hold():
+    for reserves, settled in ((True, []), (False, [(None, "1")])):
+        gate, policy, _ = gate_over(PolicyDecision(allowed=True))
+        policy.reserves = reserves
+        with gate.call("a", "t", cost="1"):
+            pass
+        assert policy.settled == settled
 
 
 def test_success_of_unknown_cost_lets_the_policy_settle_at_what_it_holds():

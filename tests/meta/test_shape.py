@@ -35,11 +35,13 @@ def test_functions_are_small():
 
 
 def test_the_commands_modules_do_not_print_past_the_terminal():
-    offenders = []
-    for source in (ROOT / "codespar_cli" / "cli" / "commands").glob("*.py"):
-        for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "typer.echo", "sys.stdout.write", "sys.exit"}:
-                offenders.append(f"{source.name}:{node.lineno}")
+    forbidden = {"print", "typer.echo", "sys.stdout.write", "sys.exit"}
+    offenders = [
+        f"{source.name}:{node.lineno}"
+        for source in (ROOT / "codespar_cli" / "cli" / "commands").glob("*.py")
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in forbidden
+    ]
     assert offenders == []
 
 

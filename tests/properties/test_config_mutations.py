@@ -13,7 +13,23 @@ from codespar_cli.plugins import builtin_options
 
 ROOT = Path(__file__).parents[2]
 VALID = (ROOT / "plugins.toml").read_bytes()
-SNIPPETS = [b"[", b"]", b'"', b"'''", b"\n", b"=", b"{", b"}", b"[[routes]]", b"\x00", b"\xff", b"#", b"1e999", b"nan", b"\\u0000"]
+SNIPPETS = [
+    b"[",
+    b"]",
+    b'"',
+    b"'''",
+    b"\n",
+    b"=",
+    b"{",
+    b"}",
+    b"[[routes]]",
+    b"\x00",
+    b"\xff",
+    b"#",
+    b"1e999",
+    b"nan",
+    b"\\u0000",
+]
 
 
 def parse(data):
@@ -57,7 +73,12 @@ def test_every_mutation_is_accepted_or_refused_with_a_line(data):
 SCALARS = st.booleans() | st.integers(-9, 9) | st.text("ab \"'#\\=[]\n\t", max_size=8)
 
 
-@given(st.sampled_from([("policy", "backend"), ("integrations", "active"), ("secrets", "grace"), ("tenant",), ("new", "key")]), SCALARS)
+@given(
+    st.sampled_from(
+        [("policy", "backend"), ("integrations", "active"), ("secrets", "grace"), ("tenant",), ("new", "key")]
+    ),
+    SCALARS,
+)
 def test_an_edit_changes_that_value_and_nothing_else(path, value):
     import tomli_w
 

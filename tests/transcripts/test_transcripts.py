@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from transcript import parse, pattern, run  # noqa: E402
+from transcript import parse, pattern, run
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -69,7 +69,9 @@ def readme_blocks():
     return re.findall(r"```(console|python|toml|yaml)\n(.*?)```", text, re.S)
 
 
-@pytest.mark.parametrize(("language", "block"), readme_blocks(), ids=lambda value: value[:24].strip().replace("\n", " "))
+@pytest.mark.parametrize(
+    ("language", "block"), readme_blocks(), ids=lambda value: value[:24].strip().replace("\n", " ")
+)
 def test_every_other_block_of_the_readme_works(language, block, root_files, tmp_path, environment):
     if language == "console":
         session = {step.command for step in parse((QUICKSTART / "session.txt").read_text())}

@@ -59,8 +59,14 @@ def pattern(expected):
 def run(text, directory: Path, environment):
     """Type every command into one shell; answers the first difference, or None."""
     shell = subprocess.Popen(
-        ["sh"], cwd=directory, env=environment, text=True, errors="replace",
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ["sh"],
+        cwd=directory,
+        env=environment,
+        text=True,
+        errors="replace",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     try:
         for step in parse(text):

@@ -34,6 +34,7 @@ class PolicyEngine:
 
     backend = "engine"
     bounded = True
+    reserves = True
 
     def __init__(
         self,
