@@ -64,7 +64,7 @@ class Root(FileGroup):
             with self.make_context("codespar", arguments, **extra) as ctx:
                 return self.invoke(ctx)
 
-        code = reported(lambda: _in_our_voice(act), arguments)
+        code = reported(lambda: _in_our_voice(act, arguments), arguments)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -110,7 +110,20 @@ def run(arguments: Sequence[str]) -> int:
     return int(command.main(args=list(arguments), standalone_mode=False) or 0)
 
 
-def _in_our_voice(act: Callable[[], Any]) -> Any:
+def _command_path(context: Any, arguments: Sequence[str]) -> str:
+    """`codespar metrics record`, also where Typer's parser does not say in which command it was."""
+    if context is not None:
+        return str(context.command_path)
+    words: list[str] = []
+    table: Any = LazyCommands(COMMANDS)
+    for word in hoist(arguments):
+        if word in table:
+            words.append(word)
+            table = getattr(table[word], "commands", {})
+    return " ".join(("codespar", *words))
+
+
+def _in_our_voice(act: Callable[[], Any], arguments: Sequence[str]) -> Any:
     """Typer's own ways to end, as ours."""
     try:
         return act()
@@ -126,5 +139,5 @@ def _in_our_voice(act: Callable[[], Any]) -> Any:
             sys.stderr.write(context.get_help() + "\n")
             return UsageError.exit_code
         message = str(error.format_message()).strip().rstrip(".")
-        hint = f"{context.command_path} --help" if context is not None else "codespar --help"
+        hint = f"{_command_path(context, arguments)} --help"
         raise UsageError(message[:1].lower() + message[1:], hint=hint) from None

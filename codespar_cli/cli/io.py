@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from codespar_cli.core.text import visible
 
+_LEAST_LAST_COLUMN = 16
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -149,13 +150,16 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
+        # Only the last column gives way to a narrow terminal: a name broken in two cannot be copied.
+        *fixed, _ = (max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers)))
+        width = max(self.width, sum(fixed) + 2 * len(fixed) + _LEAST_LAST_COLUMN)
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for header in headers:
-            table.add_column(header, overflow="fold")
+        for number, header in enumerate(headers):
+            table.add_column(header.upper(), overflow="fold", no_wrap=number < len(fixed))
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
         drawn = StringIO()
-        console = Console(file=drawn, width=self.width, force_terminal=True, markup=False, highlight=False)
+        console = Console(file=drawn, width=width, force_terminal=True, markup=False, highlight=False)
         console.print(table)
         self._put(drawn.getvalue())
 

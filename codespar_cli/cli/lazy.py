@@ -71,6 +71,11 @@ class FileGroup(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Every command with its first sentence, whole: Typer's own list cuts it at the edge."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(200)) for name in self.commands])
+
 
 def _command_of(app: typer.Typer, name: str) -> Any:
     if app.info.cls is not FileGroup:

@@ -82,14 +82,15 @@ class Session:
             raise ConfigError(
                 f"no {kind} plugin is active",
                 code="plugin_inactive",
-                hint=f"codespar plugins list, then codespar plugins enable {kind} NAME",
+                hint=f"codespar plugins enable {kind} NAME" if self.config.path else "codespar init",
             )
         for ability in abilities:
             if not callable(getattr(plugin, ability, None)):
                 backend = getattr(plugin, "backend", type(plugin).__name__)
+                why = getattr(plugin, "limits", f"it offers no `{ability}`")
                 raise UsageError(
-                    f"the {kind} backend `{backend}` cannot do this: it offers no `{ability}`",
+                    f"the {kind} backend `{backend}` cannot do this: {why}",
                     code="not_supported",
-                    hint="codespar plugins list",
+                    hint=getattr(plugin, "instead", "codespar plugins list"),
                 )
         return plugin

@@ -16,7 +16,7 @@ from codespar_cli.cli.session import Session
 from codespar_cli.core.config import Config, shown
 from codespar_cli.errors import CodesparError, ConfigError
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 _SAFE_SQLITE = (3, 51, 3)
 
 
@@ -83,9 +83,9 @@ def _plugins(session: Session, config: Config) -> Iterator[Finding]:
     from codespar_cli.plugins import BUILTINS
 
     for one in plugin_statuses(config, BUILTINS, clock=session.clock):
-        yield Finding(
-            one.kind, one.health, f"{one.name}: {one.message}" if one.message else one.name, "codespar plugins status"
-        )
+        message = f"{one.name}: {one.message}" if one.message else one.name
+        fix = "codespar plugins status" if one.active else f"codespar plugins enable {one.kind} NAME"
+        yield Finding(one.kind, one.health, message, fix if config.path else "codespar init")
 
 
 def _state_directory(session: Session, config: Config) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from codespar_cli.cli.session import Session
 from codespar_cli.core.text import nearest
 from codespar_cli.errors import CodesparError, UsageError
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 TEMPLATES = Path(__file__).parent.parent / "templates"
 FILES = ("plugins.toml", "policy.yaml")
 
@@ -43,4 +43,5 @@ def init(
         with (directory / name).open("x", encoding="utf-8") as file:
             file.write((TEMPLATES / template / name).read_text("utf-8"))
         session.terminal.note(f"wrote {directory / name}")
-    session.terminal.note("next: codespar plugins status, then codespar policy check deploy/staging --explain")
+    enter = "" if directory == Path() else f"cd {directory}, then "
+    session.terminal.note(f"next: {enter}codespar plugins status, then codespar policy check deploy/staging --explain")

@@ -122,6 +122,8 @@ def available(config: Config) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for kind in KINDS:
         active = {backend.name for backend in config.backends(kind)}
+        if kind in SINGLE_KINDS and NONE not in BUILTINS[kind]:
+            found.append(_entry(kind, NONE, not active, "built in", []))
         for name in BUILTINS[kind]:
             keys = sorted(options[kind].get(name, {}))
             found.append(_entry(kind, name, name in active, "built in", keys))

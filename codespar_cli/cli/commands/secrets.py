@@ -16,11 +16,11 @@ from codespar_cli.cli.secrets_get import run as run_get
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
 from codespar_cli.core.administration.secrets import SecretFacts, new_master_key
-from codespar_cli.errors import UsageError
+from codespar_cli.errors import CodesparError, UsageError
 
 app = typer.Typer(
     cls=FileGroup,
-    help="keep, hand out and rotate credentials, per tenant",
+    help="Keep, hand out and rotate credentials, per tenant.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -50,7 +50,7 @@ def set_secret(
     ] = None,
     output: OutputOption = Output.table,
 ) -> int:
-    """Store a value: typed without echo, from stdin, a file or a generator"""
+    """Store a value: typed, piped, from a file or made up."""
     session: Session = context.obj
     secret_input.refuse_value_in_argv(key, context.args)
     vault = session.able("secrets", "put")
@@ -69,7 +69,7 @@ def get_secret(
     version: VersionOption = None,
     output: OutputOption = Output.table,
 ) -> int:
-    """Show what is known of a secret, or with --reveal its value"""
+    """Show what is known of a secret; --reveal its value."""
     return run_get(context.obj, GetOptions(key=key, reveal=reveal, version=version, output=output.value))
 
 
@@ -79,7 +79,7 @@ def list_secrets(
     due: Annotated[bool, typer.Option("--due", help="only what has expired or will within 7 days")] = False,
     output: OutputOption = Output.table,
 ) -> int:
-    """List the tenant's secrets, without their values"""
+    """List the tenant's secrets, without their values."""
     session: Session = context.obj
     found = session.able("secrets", "entries").entries(session.tenant, actor=actor())
     now = session.clock()
@@ -95,7 +95,7 @@ def list_secrets(
 
 @app.command("history")
 def show_history(context: typer.Context, key: KeyArgument, output: OutputOption = Output.table) -> int:
-    """List every version of a secret, newest first, without values"""
+    """List the versions of a secret, newest first."""
     session: Session = context.obj
     found = session.able("secrets", "history").history(session.tenant, key, actor=actor())
     if output is Output.json:
@@ -108,7 +108,7 @@ def show_history(context: typer.Context, key: KeyArgument, output: OutputOption 
 
 @app.command("delete")
 def delete_secret(context: typer.Context, key: KeyArgument, yes: YesOption = False) -> int:
-    """Hide a secret and all its versions"""
+    """Hide a secret and all its versions."""
     session: Session = context.obj
     vault = session.able("secrets", "delete")
     if not yes:
@@ -140,7 +140,7 @@ def rotate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, change nothing")] = False,
     output: OutputOption = Output.table,
 ) -> int:
-    """Change the vault's keys; with KEY replace one secret's value
+    """Change the vault's keys, or with KEY one value.
 
     Without KEY every tenant's data key is wrapped anew: under a new master key, if the old one is in the variable named
     like the new one with _PREVIOUS at its end, or in --previous.
@@ -168,16 +168,25 @@ def rotate(
 
 @app.command("keygen")
 def keygen(context: typer.Context) -> int:
-    """Make a master key: 32 random bytes"""
+    """Make a master key: 32 random bytes."""
     session: Session = context.obj
     session.terminal.line(new_master_key())
     session.terminal.note("keep a copy where the vault is not: without it no secret can be read again")
+    if _vault_exists(session):
+        session.terminal.note(
+            "there is a vault already, and this key does not open it: to change its key keep the old one as --previous "
+            "and run codespar secrets rotate",
+            style="yellow",
+        )
     return 0
 
 
 @app.command("verify")
 def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
-    """Open every value and check every record; exit 5 when anything is not as it was written"""
+    """Open every value and check every record.
+
+    Exits with 5 when anything is not as it was written.
+    """
     session: Session = context.obj
     report = session.able("secrets", "verify").verify(actor=actor())
     if output is Output.json:
@@ -219,6 +228,13 @@ def _only_for_values(**options: Any) -> None:
             raise UsageError(
                 f"--{name.replace('_', '-')} belongs to the rotation of one value", hint="codespar secrets rotate KEY"
             )
+
+
+def _vault_exists(session: Session) -> bool:
+    try:
+        return bool(getattr(session.registry("secrets").secrets, "exists", False))
+    except CodesparError:
+        return False  # a key can be made beside a configuration that is not ready yet
 
 
 def _expiry(session: Session, text: str | None) -> datetime | None:

@@ -30,6 +30,8 @@ class EnvironmentSecrets:
     """Read only: a process cannot keep anything in its environment, so there is no `set`."""
 
     backend = "none"
+    limits = "environment variables can only be read"
+    instead = "codespar plugins enable secrets vault"
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         # Behind a function, so that `vars` shows no value.

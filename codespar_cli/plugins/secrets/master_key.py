@@ -65,7 +65,8 @@ def load_master_key(reference: KeyReference, *, environ: Mapping[str, str], conf
         if not text:
             raise MasterKeyMissing(
                 f"the master key is not set: `{reference.place}` is empty",
-                hint=f'export {reference.place}="$(codespar secrets keygen)", and keep a copy of it',
+                hint=f"export {reference.place} as the vault was made with it; "
+                f'for a new vault: export {reference.place}="$(codespar secrets keygen)"',
             )
     elif reference.scheme == "file":
         place = os.path.expanduser(reference.place)  # noqa: PTH111  unlike pathlib's it never raises

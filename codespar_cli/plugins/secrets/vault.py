@@ -225,6 +225,11 @@ class SecretsVault:
             act.record(epoch_seen=report.epoch)
         return report
 
+    @property
+    def exists(self) -> bool:
+        """Whether a vault was ever made here."""
+        return self._session.store.exists
+
     def health(self) -> Health:
         """Whether the master key is there, and opens the vault if one was made. Reads no secret."""
         try:
