@@ -8,7 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from codespar_cli.core.text import visible
+
 MAX_DEPTH = 64
+_MAX_DIGITS = 400
+_SHOWN = 60  # characters of a key in a message
 
 
 class _Refused(ValueError):
@@ -16,10 +20,15 @@ class _Refused(ValueError):
 
 
 def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
-    """Parse one document. Raises ValueError with a one-line reason; never RecursionError."""
+    """Parse one document. Bytes are UTF-8, with or without a byte order mark.
+
+    Raises ValueError with a short, harmless, one-line reason, whatever the text holds; never RecursionError.
+    """
     try:
+        # `json` would also guess UTF-16 and let lone surrogates through, which other parsers do not.
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
+            decoded, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -56,9 +65,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Refused(f"key {json.dumps(key)} is given twice")
+                raise _Refused(f"key {_named(key)} is given twice")
             seen.add(key)
     return found
+
+
+def _named(key: str) -> str:
+    """A key as a message may show it: JSON's quotes keep its ends visible, its length is the sender's to choose."""
+    return visible(json.dumps(key[:_SHOWN])) + ("…" if len(key) > _SHOWN else "")
 
 
 def _no_constant(name: str) -> Any:
@@ -73,6 +87,6 @@ def _finite(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    if len(text) > 400:
+    if len(text) > _MAX_DIGITS:
         raise _Refused("a number is too large")
     return int(text)

@@ -9,27 +9,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# C0, DEL, C1; soft hyphen; zero width and bidi marks; line and paragraph separators; bidi embeddings, overrides and
-# isolates; invisible operators; byte order mark; interlinear annotations; surrogates; tags and variation supplements.
+# C0, DEL, C1; line and paragraph separators; interlinear annotations; surrogates; and what Unicode calls
+# Default_Ignorable_Code_Point (DerivedCoreProperties.txt), all of it drawn as nothing: soft hyphen, joiners, fillers,
+# zero width and bidi marks, embeddings, overrides and isolates, variation selectors, byte order mark, tags.
 _HARMFUL = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff"
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _HARMFUL_RUN = re.compile(f"[{_HARMFUL}]")
 _WHITE = re.compile(r"[\t\n\v\f\r\u0085\u2028\u2029]+")
+# Blank without being white space: the empty braille pattern and the empty note head. Among other signs they have their use.
+_SEEN = re.compile(r"[^\s\u2800\U0001d159]")
 _HARMFUL_BUT_LINES = re.compile(f"(?![\\n\\t])[{_HARMFUL}]")
 
 
 def clean_line(text: str, limit: int = 300) -> str:
-    """One line, trimmed, without harmful characters, at most `limit` characters; a cut is marked with `…`."""
+    """One line, trimmed, without harmful characters, at most `limit` characters; a cut is marked with `…`.
+
+    Empty when nothing is left that anybody can see.
+    """
     line = _HARMFUL_RUN.sub("", _WHITE.sub(" ", text[: limit * 8])).strip()
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    if _SEEN.search(line) is None:
+        return ""
+    whole = len(line) <= limit and len(text) <= limit * 8
+    return line if whole else line[: limit - 1].rstrip() + "…"
 
 
 def clean_block(text: str, limit: int = 65_536) -> str:
-    """Several lines; newlines and tabs stay, everything harmful goes."""
+    """Several lines; newlines and tabs stay, everything harmful goes; empty when nothing can be seen."""
     block = _HARMFUL_BUT_LINES.sub("", text[:limit].replace("\r\n", "\n"))
-    return block.strip()
+    return block.strip() if _SEEN.search(block) else ""
 
 
 def visible(text: str) -> str:

@@ -76,11 +76,15 @@ def _elements(text: str) -> Iterator[Document]:
             yield Document(text[at:], f"[{index}]")
             return
         yield Document(text[at:end], f"[{index}]")
-        at = _after_space(text, after + 1) if text[after : after + 1] == "," else after
         index += 1
-    # What follows the end, or the opening bracket again when there is no end, is broken on purpose.
-    rest = text[at + 1 :].strip() if at < len(text) else "["
-    if rest:
+        at = _after_space(text, after + 1) if text[after : after + 1] == "," else after
+        if at > after and text[at : at + 1] == "]":  # nothing after the last comma
+            at = after
+            break
+    # What spoils the array is one document more that cannot be read by itself either, whatever it holds: it begins
+    # with the bracket or the comma in front of it, or is the opening bracket that nothing closes.
+    rest = text[at:].rstrip() or "["
+    if rest != "]":
         yield Document(rest, f"[{index}]")
 
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from codespar_cli.core import strict_json
 from codespar_cli.core.headers import NO_HEADERS, Headers
+from codespar_cli.core.text import nearest, visible
 from codespar_cli.core.webhook_body import parse_body
 
 Trouble: TypeAlias = Literal["missing", "unreadable", "malformed"]
 
 # `{"headers", "body" | "body_b64", "provider", "received_at"}`, and what exports of a record may add.
 _RECORD_KEYS = {"id", "headers", "body", "body_b64", "provider", "received_at", "event_type", "tenant", "delivery_id"}
+_WRAPPED = re.compile(r"[ \t\r\n]+")
 
 
 class Payload(NamedTuple):
     """`raw` are the bytes that were signed, None where a record only kept the parsed body.
 
-    `trouble` says in one word why there is no payload, `error` in a line.
+    `trouble` says in one word why there is no payload, `error` in a line. Bytes and headers stay when the bytes make no
+    sense: a signature is checked before anybody asks whether they do.
     """
 
     source: str
@@ -34,35 +38,57 @@ class Payload(NamedTuple):
 
 def payload_of(source: str, text: str, raw: bytes | None = None) -> Payload:
     """The payload in one document: a record of a delivery, or the bare body of one, whose exact bytes are `raw`."""
+    exact = text.encode() if raw is None else raw
     try:
-        exact = text.encode() if raw is None else raw
-        if text.startswith("payload="):
-            return Payload(source, parse_body(exact), exact)
-        value = strict_json.loads(text)
-        return _from_record(source, value) if is_record(value) else Payload(source, value, exact)
+        value = parse_body(exact) if text.startswith("payload=") else strict_json.loads(text)
     except ValueError as error:
-        return Payload(source, trouble="malformed", error=str(error))
+        return Payload(source, raw=exact, trouble="malformed", error=str(error))
+    return _from_record(source, value) if is_record(value) else Payload(source, value, exact)
 
 
 def is_record(value: Any) -> bool:
-    """Whether this is a record rather than a provider's body that happens to have such a key."""
+    """Whether this is a record rather than a provider's body that happens to have a key `body`.
+
+    Headers beside a body, or a body in base64, are nobody else's. Without them it must hold nothing but a record's keys;
+    or say who sent it, or when, beside a body that is a document of its own: `body` is prose in a provider's payload.
+    """
     if not isinstance(value, Mapping) or not ("body" in value or "body_b64" in value):
         return False
-    return "headers" in value or value.keys() <= _RECORD_KEYS
+    if "headers" in value or "body_b64" in value or value.keys() <= _RECORD_KEYS:
+        return True
+    return ("provider" in value or "received_at" in value) and _is_document(value["body"])
+
+
+def _is_document(body: Any) -> bool:
+    return isinstance(body, Mapping) or (isinstance(body, str) and body.lstrip().startswith(("{", "[", "payload=")))
 
 
 def _from_record(source: str, record: Mapping[str, Any]) -> Payload:
-    """Raises ValueError for a record that is not one."""
     provider, headers = record.get("provider"), record.get("headers") or {}
-    if not (provider is None or isinstance(provider, str)):
-        raise ValueError("record: expected a name in `provider`")
-    if not isinstance(headers, Mapping | list):
-        raise ValueError("record: expected an object in `headers`")  # noqa: TRY004  a file's fault, not a caller's
     pairs = [_pair(item) for item in headers] if isinstance(headers, list) else headers
-    raw, value = _body(record)
-    if raw is not None:
-        value = parse_body(raw)
-    return Payload(source, value, raw, Headers.of(pairs), provider or None)
+    name = provider if isinstance(provider, str) and provider else None
+    payload = Payload(source, headers=Headers.of(pairs), provider=name)
+    try:
+        raw, value = _body(record)
+        payload = payload._replace(raw=raw)
+        _check(record)
+        return payload._replace(value=value if raw is None else parse_body(raw))
+    except ValueError as error:
+        return payload._replace(trouble="malformed", error=str(error))
+
+
+def _check(record: Mapping[str, Any]) -> None:
+    """Raises ValueError for a record that is not one. With its headers there, what else an exporter adds is no matter."""
+    unknown = next((key for key in record if key not in _RECORD_KEYS), None)
+    if unknown is not None and "headers" not in record:
+        close = nearest(unknown[:60], _RECORD_KEYS)
+        raise ValueError(
+            f"record: unknown key `{visible(unknown[:60])}`" + (f", did you mean `{close}`?" if close else "")
+        )
+    if not isinstance(record.get("provider"), str | None):
+        raise ValueError("record: expected a name in `provider`")  # noqa: TRY004  a file's fault, not a caller's
+    if not isinstance(record.get("headers") or {}, Mapping | list):
+        raise ValueError("record: expected an object in `headers`")  # noqa: TRY004
 
 
 def _body(record: Mapping[str, Any]) -> tuple[bytes | None, Any]:
@@ -78,7 +104,8 @@ def _body(record: Mapping[str, Any]) -> tuple[bytes | None, Any]:
             raise ValueError("record: `body` is not text that UTF-8 can hold") from None
     encoded = record["body_b64"]
     try:
-        return b64decode(encoded, validate=True), None
+        # `base64` wraps its lines; anything else that is not of the alphabet is a mistake.
+        return b64decode(_WRAPPED.sub("", encoded), validate=True), None
     except (binascii.Error, ValueError, TypeError):
         raise ValueError("record: `body_b64` is not base64") from None
 

@@ -34,7 +34,7 @@ def payloads_in(source: str, data: bytes) -> Iterator[Payload]:
     try:
         text = decode(data)
     except ValueError as error:
-        yield Payload(source, trouble="malformed", error=str(error))
+        yield Payload(source, raw=data, trouble="malformed", error=str(error))
         return
     if text.startswith("payload="):
         yield payload_of(source, text, data)
@@ -64,8 +64,16 @@ def _from_path(path: Path) -> Iterator[Payload]:
 
 
 def _members(directory: Path) -> Iterator[Path]:
-    """The files right in a directory. Hidden ones are not payloads; opening a pipe or a device would wait for ever."""
-    return (entry for entry in directory.iterdir() if not entry.name.startswith(".") and entry.is_file())
+    """The files right in a directory, hidden ones aside."""
+    return (entry for entry in directory.iterdir() if not entry.name.startswith(".") and _is_tried(entry))
+
+
+def _is_tried(entry: Path) -> bool:
+    """Whether to open it: not a pipe or a device, which would wait for ever; a link that leads nowhere, for its row."""
+    try:
+        return entry.is_file() or not entry.exists()
+    except OSError:
+        return True  # opening it says why
 
 
 def _trouble(source: str, trouble: Trouble, error: Exception) -> Payload:

@@ -64,20 +64,20 @@ class Replay:
         return asyncio.run(each())
 
     async def one(self, payload: Payload) -> Outcome:
-        if payload.trouble is not None:
-            return Outcome(payload.source, payload.trouble, payload.provider, error=payload.error)
         headers = payload.headers.with_defaults(self._headers)
         name = payload.provider or self._provider or self._claimed_by(headers)
-        if name is not None and name not in self._integrations:
-            known = ", ".join(f"`{known}`" for known in self._integrations) or "none"
-            return Outcome(
-                payload.source, "ignored", name, error=f"`{visible(name[:60])}` is not an active integration: {known}"
-            )
-        refusal = self._refusal(name, payload, headers) if self._verify else None
-        if refusal is not None:
-            return Outcome(
-                payload.source, "bad_signature", name, delivery_id=self._delivery_id(name, headers), error=refusal
-            )
+        stranger = name is not None and name not in self._integrations
+        delivery_id = None if stranger else self._delivery_id(name, headers)
+        # Before anything is made of them: bytes that do not parse are refused like any others.
+        if self._verify and not stranger and (payload.trouble is None or payload.raw is not None):
+            refusal = self._refusal(name, payload, headers)
+            if refusal is not None:
+                error = "; ".join(filter(None, (refusal, payload.error)))
+                return Outcome(payload.source, "bad_signature", name, delivery_id=delivery_id, error=error)
+        if payload.trouble is not None:
+            return Outcome(payload.source, payload.trouble, name, delivery_id=delivery_id, error=payload.error)
+        if stranger:
+            return Outcome(payload.source, "ignored", name, error=self._not_active(name))
         return await self._handled(payload, name, headers)
 
     # ── from whom ──
@@ -90,6 +90,10 @@ class Replay:
                 if header is not None and header in headers:
                     return name
         return None
+
+    def _not_active(self, name: str | None) -> str:
+        known = ", ".join(f"`{known}`" for known in self._integrations) or "none"
+        return f"`{visible((name or '')[:60])}` is not an active integration: {known}"
 
     def _delivery_id(self, name: str | None, headers: Headers) -> str | None:
         header = _wire(self._integrations[name]).delivery_header if name else None
@@ -163,6 +167,9 @@ def failure_of(outcomes: Iterable[Outcome]) -> CodesparError | None:
     if count["missing"]:
         missing = next(outcome.source for outcome in found if outcome.status == "missing")
         return NotFoundError(f"no such file: `{visible(missing)}`")
+    if count["malformed"] == len(found) > 0:
+        verb = "is" if len(found) == 1 else "are"
+        return NotFoundError(f"{len(found)} of {_payloads(len(found))} {verb} not readable JSON", code="malformed")
     if not count["handled"]:
         return NotFoundError(
             f"no integration took any of {_payloads(len(found))}" if found else "there is no payload to replay",

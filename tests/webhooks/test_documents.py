@@ -48,7 +48,23 @@ def test_a_broken_element_costs_only_itself():
 
 
 @pytest.mark.parametrize(
-    "text", ['[{"a":1}', "[", '[{"a":1} {"b":2}]', "[{]}, 1]", '["open', "[1,", "[1]]", "[" * 100_000]
+    "text",
+    [
+        "[1,]",
+        "[1, ]",
+        "[1] [1]",
+        "[1] 2",
+        "[1]\n2",
+        "[,]",
+        '[{"a":1}',
+        "[",
+        '[{"a":1} {"b":2}]',
+        "[{]}, 1]",
+        '["open',
+        "[1,",
+        "[1]]",
+        "[" * 100_000,
+    ],
 )
 def test_what_is_no_array_in_the_end_is_broken_somewhere(text):
     def parses(document):
@@ -77,6 +93,24 @@ def test_an_array_is_split_as_a_parser_would(values):
 def test_lines_are_split_as_a_parser_would(values):
     text = "\n".join(json.dumps(value) for value in values)
     assert [json.loads(document.text) for document in documents(text)] == values
+
+
+def test_what_spoils_an_array_is_one_row_and_costs_no_other():
+    assert found('[{"a":1},]') == [('{"a":1}', "[0]"), (",]", "[1]")]
+    assert found('[{"a":1}] {"a":2}') == [('{"a":1}', "[0]"), ('] {"a":2}', "[1]")]
+    assert found('[{"a":1}] {"a":2} {"a":3}') == [('{"a":1}', "[0]"), ('] {"a":2} {"a":3}', "[1]")]
+
+
+@given(st.text(alphabet='[]{}",: \n1', max_size=30).map(lambda text: "[" + text))
+def test_an_array_is_one_to_the_last_bracket_or_something_in_it_is_broken(text):
+    def parses(spelled):
+        try:
+            json.loads(spelled)
+        except ValueError:
+            return False
+        return True
+
+    assert parses(text) == all(parses(document.text) for document in documents(text.rstrip()))
 
 
 @given(st.text(alphabet='[]{}",:\\ \n1ae', min_size=1, max_size=80))

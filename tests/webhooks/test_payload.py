@@ -72,6 +72,55 @@ def test_a_record_that_is_none_says_why(record, reason):
     assert reason in payload.error
 
 
+def test_base64_may_be_wrapped_as_the_tool_of_that_name_does():
+    body = json.dumps({"text": "x" * 200}).encode()
+    for wrapped in (base64.encodebytes(body).decode(), base64.b64encode(body).decode() + "\r\n"):
+        payload = payload_of("x", json.dumps({"headers": {}, "body_b64": wrapped}))
+        assert (payload.raw, payload.error) == (body, None)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"body": "{}", "provider": "github", "note": "x"}, "record: unknown key `note`"),
+        ({"body": {}, "provider": "github", "header": {}}, "record: unknown key `header`, did you mean `headers`?"),
+        (
+            {"body": "payload=%7B%7D", "received_at": "x", "n\u202e" + "x" * 99: 1},
+            "record: unknown key `n\\u202e" + "x" * 58 + "`",
+        ),
+        ({"body_b64": "e30=", "note": "x"}, "record: unknown key `note`"),
+    ],
+)
+def test_a_record_without_headers_may_hold_nothing_else(record, said):
+    payload = payload_of("x", json.dumps(record))
+    assert (payload.trouble, payload.error) == ("malformed", said)
+
+
+def test_what_an_exporter_adds_beside_the_headers_does_no_harm():
+    record = {"headers": {"A": "1"}, "body": "{}", "method": "POST", "query": {}}
+    assert payload_of("x", json.dumps(record)).value == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"body": "text", "title": "x", "provider": "aws"},
+        {"body": "{}", "title": "x"},
+        {"body": {"storage": "x"}, "id": 7, "type": "page"},
+        {"body": None, "provider": "aws", "id": 7, "type": "page"},
+    ],
+)
+def test_a_bare_payload_may_have_a_body_and_a_provider(value):
+    assert payload_of("x", json.dumps(value)).value == value
+
+
+@pytest.mark.parametrize("body", ["", "{bad", '{"a":1,"a":2}', "\ufeff"])
+def test_bytes_and_headers_outlive_a_body_that_does_not_parse(body):
+    bare, record = payload_of("x", "{bad"), payload_of("x", json.dumps({"headers": {"A": "1"}, "body": body}))
+    assert (bare.trouble, bare.raw) == ("malformed", b"{bad")
+    assert (record.trouble, record.raw, dict(record.headers)) == ("malformed", body.encode(), {"a": "1"})
+
+
 def test_a_lone_surrogate_in_a_record_has_no_bytes():
     payload = payload_of("x", '{"headers": {}, "body": "\\ud800"}')
     assert payload.trouble == "malformed"

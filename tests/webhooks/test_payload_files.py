@@ -58,6 +58,20 @@ def test_a_pipe_in_a_directory_is_not_waited_for(tmp_path):
     assert [payload.value for payload in read(tmp_path)] == [{}]
 
 
+def test_a_link_that_leads_nowhere_is_a_row_of_its_own(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "b.json").symlink_to(tmp_path / "gone.json")
+    (tmp_path / "c.json").symlink_to(tmp_path / "c.json")
+    (tmp_path / "d.json").symlink_to(tmp_path / "a.json")
+    assert [payload.trouble for payload in read(tmp_path)] == [None, "missing", "unreadable", None]
+
+
+def test_a_file_that_is_no_text_keeps_its_bytes():
+    for data in (b"", b"\xff\xff", "{}".encode("utf-16")):
+        [payload] = payloads_in("x", data)
+        assert (payload.trouble, payload.raw) == ("malformed", data)
+
+
 def test_files_that_cannot_be_had_are_rows_of_their_own(tmp_path):
     locked = tmp_path / "locked.json"
     locked.write_text("{}")

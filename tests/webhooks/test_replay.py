@@ -11,6 +11,7 @@ from codespar_cli.errors import SecretError
 from codespar_cli.plugins.integrations.github import GitHub
 from codespar_cli.plugins.integrations.sentry import Sentry
 from codespar_cli.webhooks.payload import Payload, payload_of
+from codespar_cli.webhooks.payload_files import payloads_in
 from codespar_cli.webhooks.replay import Outcome, Replay, failure_of
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,34 @@ def test_what_is_not_signed_by_its_provider_is_not_handled(bad):
     assert outcome.error
 
 
+def record(body, signature):
+    headers = {"X-GitHub-Event": "push", "X-Hub-Signature-256": signature, "X-GitHub-Delivery": "d-2"}
+    return payload_of("x", json.dumps({"headers": headers, "body": body}))
+
+
+@pytest.mark.parametrize("body", ["{bad", "", '{"a":1,"a":2}', "payload=", "[" * 100_000])
+def test_a_body_that_does_not_parse_does_not_hide_its_signature(body):
+    [bad] = replay(record(body, "sha256=" + "0" * 64), verify=True)
+    assert (bad.status, bad.provider, bad.delivery_id) == ("bad_signature", "github", "d-2")
+    assert bad.error.startswith("bad signature; ")
+    [good] = replay(record(body, GitHub().sign(body, "github's")), verify=True)
+    assert (good.status, good.provider, good.delivery_id) == ("malformed", "github", "d-2")
+    assert replay(record(body, "sha256=" + "0" * 64))[0].status == "malformed"
+
+
+@pytest.mark.parametrize("data", [b"{bad", b"", b"\xff", '{"a": 1}'.encode("utf-16")])
+def test_bytes_that_nobody_signed_are_refused_whatever_they_are(data):
+    outcomes = replay(*payloads_in("x", data), verify=True)
+    assert [outcome.status for outcome in outcomes] == ["bad_signature"]
+    given = Headers({"X-Hub-Signature-256": GitHub().sign(data, "github's")})
+    assert [outcome.status for outcome in replay(*payloads_in("x", data), headers=given, verify=True)] == ["malformed"]
+
+
+def test_a_broken_body_of_a_stranger_is_no_ones_signature():
+    broken = payload_of("x", json.dumps({"headers": {}, "body": "{", "provider": "linear"}))
+    assert [(outcome.status, outcome.provider) for outcome in replay(broken, verify=True)] == [("malformed", "linear")]
+
+
 def test_without_a_secret_nothing_is_verified():
     [outcome] = replay(payload(headers=signed(GITHUB)), hooks={"github": GitHub()}, verify=True)
     assert outcome.status == "bad_signature"
@@ -256,10 +285,17 @@ def test_the_gravest_outcome_decides(statuses, code):
     assert (failure.exit_code if failure else 0) == code
 
 
+def test_payloads_that_are_no_json_are_not_blamed_on_the_plugins():
+    one, two = failure_of([Outcome("x", "malformed")]), failure_of([Outcome("x", "malformed")] * 2)
+    assert (one.message, one.hint) == ("1 of 1 payload is not readable JSON", None)
+    assert (two.message, two.hint) == ("2 of 2 payloads are not readable JSON", None)
+    mixed = failure_of([Outcome("x", "malformed"), Outcome("x", "ignored")])
+    assert "no integration" in mixed.message
+    assert mixed.hint
+
+
 def test_a_thousand_payloads_take_less_than_a_second():
     import time
-
-    from codespar_cli.webhooks.payload_files import payloads_in
 
     body = json.dumps(json.loads(GITHUB) | {"padding": {f"key{n}": ["x" * 50] * 3 for n in range(25)}})
     start = time.perf_counter()

@@ -26,15 +26,19 @@ def replay(
     files: Annotated[
         list[str], typer.Argument(help="payload files, directories of them, or - for stdin", metavar="FILE...")
     ],
-    provider: Annotated[str | None, typer.Option(help="who sent payloads that do not say it")] = None,
-    event: Annotated[str | None, typer.Option(help="value of the provider's event header, for bare payloads")] = None,
-    header: Annotated[list[str] | None, typer.Option(help="NAME:VALUE, for payloads without it; repeatable")] = None,
+    provider: Annotated[str | None, typer.Option(metavar="NAME", help="who sent payloads that do not say it")] = None,
+    event: Annotated[
+        str | None, typer.Option(metavar="NAME", help="value of the provider's event header, for bare payloads")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:VALUE", help="for payloads without it; repeatable")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="refuse what its provider did not sign")] = False,
     output: OutputOption = Output.table,
 ) -> int:
-    """Run payloads through the integration handlers and show the events they become.
+    """Show the events that payloads become.
 
-    A FILE holds a bare payload, a record of a delivery ({"headers", "body" or "body_b64", "provider"}), a JSON array or
+    They run through the handlers of the active integrations once more, without any other effect. A FILE holds a bare payload, a record of a delivery ({"headers", "body" or "body_b64", "provider"}), a JSON array or
     one document a line of either. Exit codes: 5 a signature is not good, 1 a handler failed, 6 a file is missing or no
     integration took any payload.
     """
@@ -62,9 +66,12 @@ def replay(
 def sign(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="the body, signed byte for byte; - for stdin", metavar="FILE")],
-    provider: Annotated[str, typer.Option(help="whose signature to make")],
+    provider: Annotated[str, typer.Option(metavar="NAME", help="whose signature to make")],
 ) -> int:
-    """Print the signature header that the provider would send with this body, made with the configured secret."""
+    """Print the signature its provider would send.
+
+    It is the whole header, for exactly these bytes, made with the first configured secret.
+    """
     session: Session = context.obj
     integrations = session.registry("integrations").integrations
     _known(provider, list(integrations))

@@ -50,6 +50,8 @@ SEVERITIES: dict[str, Severity] = {
     "low": "info",
     "note": "info",
     "none": "info",
+    # validity of a leaked secret: it still opens something
+    "validity.active": "critical",
     # events that carry no word of their own
     "secret_scanning_alert.created": "critical",
     "secret_scanning_alert.reopened": "critical",
@@ -80,10 +82,21 @@ _DETAILS = (
     "security_advisory.description",
     "rule.full_description",
     "most_recent_instance.message.text",
+    "error.message",
     "external_reference",
 )
 _TIMES = ("updated_at", "completed_at", "submitted_at", "published_at", "starred_at", "started_at", "created_at")
-_NATIVE = ("conclusion", "status", "state", "severity", "environment", "number", "run_number", "run_attempt")
+_NATIVE = (
+    "conclusion",
+    "status",
+    "state",
+    "severity",
+    "validity",
+    "environment",
+    "number",
+    "run_number",
+    "run_attempt",
+)
 _FILES = ("comment.path", "alert.most_recent_instance.location.path", "alert.dependency.manifest_path")
 _EVENT = "X-GitHub-Event"
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.|]+)\}")
@@ -114,9 +127,11 @@ class GitHub(Connector):
         subject = at(payload, topic.subject) if topic.subject else payload.get(event, {})
         if not isinstance(subject, Mapping) or not _belongs(event, topic, payload):
             return None
+        # An event that is about no object says how it went at the top.
+        stated = payload if topic.shape and not topic.subject else subject
         return Facts(
             titles=_titles(event, topic, payload, subject),
-            words=_words(event_type, payload, payload if event == "status" else subject),
+            words=_words(event_type, stated),
             urls=_urls(payload, subject),
             times=(*(subject.get(key) for key in _TIMES), *_payload_times(payload)),
             detail=_commit_messages(payload)
@@ -127,7 +142,7 @@ class GitHub(Connector):
             actor=first(payload, "sender.login", "pusher.name"),
             project=first(payload, "repository.full_name", "organization.login", "enterprise.slug"),
             files=chain(_pushed_files(payload), (at(payload, path) for path in _FILES), _located(payload)),
-            native=_native(payload if event == "status" else subject),
+            native=_native(stated),
         )
 
 
@@ -186,11 +201,11 @@ def _push_title(payload: Mapping[str, Any]) -> str | None:
     if count == 0 and payload.get("created") is True:
         return f"{place} created"
     forced = "force-pushed" if payload.get("forced") is True else "pushed"
-    head = line(first(payload, "head_commit.message"))
+    head = line(_subject_line(at(payload, "head_commit.message")))
     return f"{count} commit{'' if count == 1 else 's'} {forced} to {place}" + (f": {head}" if head else "")
 
 
-def _words(event_type: str, payload: Mapping[str, Any], subject: Mapping[str, Any]) -> tuple[Any, ...]:
+def _words(event_type: str, subject: Mapping[str, Any]) -> tuple[Any, ...]:
     """GitHub's own words for how bad it is; that an alert was closed comes before how bad the alert is."""
     event, _, action = event_type.partition(".")
     closing = action if event.endswith(("_alert", "_advisory")) else None
@@ -199,6 +214,7 @@ def _words(event_type: str, payload: Mapping[str, Any], subject: Mapping[str, An
         closing,
         subject.get("state"),
         *_levels(subject),
+        f"validity.{line(subject.get('validity'), 20)}",
         subject.get("conclusion"),
         subject.get("status"),
     )
@@ -218,6 +234,7 @@ def _native(subject: Mapping[str, Any]) -> dict[str, Any]:
 def _urls(payload: Mapping[str, Any], subject: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         subject.get("html_url"),
+        at(subject, "_links.html.href"),
         *(subject.get(key) for key in ("log_url", "target_url", "details_url", "environment_url")),
         payload.get("compare"),
         payload.get("target_url"),
@@ -238,8 +255,13 @@ def _payload_times(payload: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _commit_messages(payload: Mapping[str, Any]) -> str:
-    messages = (at(commit, "message") for commit in items(payload, "commits", 100))
-    return "\n".join(message.partition("\n")[0] for message in messages if isinstance(message, str))
+    subjects = (_subject_line(at(commit, "message")) for commit in items(payload, "commits", 100))
+    return "\n".join(filter(None, subjects))
+
+
+def _subject_line(message: Any) -> str | None:
+    """A commit's first line; its body is for whoever opens the commit."""
+    return message.strip().partition("\n")[0] if isinstance(message, str) else None
 
 
 def _pushed_files(payload: Mapping[str, Any]) -> Iterator[Any]:

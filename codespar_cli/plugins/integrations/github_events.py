@@ -140,7 +140,9 @@ _OF_A_REPOSITORY = {
     "enabled": "branch_protection_configuration",
     "disabled": "branch_protection_configuration",
 }
-_CIRCUMSTANCES = frozenset({"action", "sender", "organization", "installation", "enterprise", "invitation", "user"})
+_CIRCUMSTANCES = frozenset(
+    {"action", "sender", "organization", "installation", "enterprise", "invitation", "user", "changes"}
+)
 
 
 def inferred(payload: Mapping[str, Any]) -> str | None:
@@ -149,7 +151,7 @@ def inferred(payload: Mapping[str, Any]) -> str | None:
         if has_shape(payload, topic.shape):
             return event
     keys, action = payload.keys() - _CIRCUMSTANCES, payload.get("action")
-    if "repository" in keys and not keys - {"repository", "changes"}:
+    if keys == {"repository"}:
         return _OF_A_REPOSITORY.get(action, "repository") if isinstance(action, str | None) else None
     if not keys and isinstance(action, str):
         return "organization" if "organization" in payload else "github_app_authorization"

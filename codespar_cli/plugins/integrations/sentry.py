@@ -141,8 +141,9 @@ def _titles(resource: str, action: str, data: Mapping[str, Any], about: Mapping[
         case "installation":
             yield f"installation {verb}: {line(at(data, 'installation.organization.slug')) or 'an organization'}"
         case "preprod_artifact":
-            state = " failed" if data.get("state") == "FAILED" else ""
-            yield f"{app or 'build'} {line(at(data, 'appInfo.version')) or ''}: {verb}{state}"
+            # "completed" only says that it is over
+            done = verb.removesuffix(" completed") + " failed" if data.get("state") == "FAILED" else verb
+            yield f"{app or 'build'} {line(at(data, 'appInfo.version')) or ''}: {done}"
     yield about.get("title")
     yield _named_exception(table(about, "metadata"))
     for path in ("message", "culprit", "shortId"):

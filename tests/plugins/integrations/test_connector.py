@@ -71,7 +71,7 @@ def test_health_opens_no_store_but_the_check_does():
         asked.append(reference)
 
     hook = GitHub.from_options({"secret": "secret:KEY"}, Services(state_dir=Path("state"), resolve=resolve))
-    hook.health()
+    assert hook.health() == ("ok", "secret configured, not looked up")
     assert asked == []
     assert asyncio.run(hook.health_check()).state == "warning"
     assert asked == ["secret:KEY"]

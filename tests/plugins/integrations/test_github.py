@@ -118,6 +118,22 @@ def test_hostile_text_is_made_harmless():
     assert event.actor == "a b"
 
 
+@pytest.mark.parametrize("title", ["\ufe0f", "\u2800", " \u2800\u00a0", "\u034f\u180b", "\U000e0100"])
+def test_a_title_that_nobody_sees_is_none(title):
+    payload = deliveries.payload("github", "issues__opened")
+    payload["issue"]["title"] = payload["issue"]["body"] = title
+    event = handle(payload)
+    assert (event.title, event.detail) == ("issues opened: octo-org/payments", None)
+
+
+@pytest.mark.parametrize("message", ["Settle\n\nLong story", "\n Settle\r\nLong story", "Settle"])
+def test_a_push_is_titled_by_the_first_line_of_its_commit(message):
+    payload = deliveries.payload("github", "push__forced")
+    payload["head_commit"]["message"] = payload["commits"][0]["message"] = message
+    event = handle(payload)
+    assert (event.title, event.detail) == ("1 commit force-pushed to main: Settle", "Settle")
+
+
 def test_a_deploy_keys_material_is_not_passed_on():
     assert "AAAAB3" not in repr(handle(deliveries.payload("github", "deploy_key__created")))
 
