@@ -20,7 +20,7 @@ class IntegrationContract:
     """Inherit, override `make` to return a fresh hook, and `samples` to return a few deliveries that it takes."""
 
     def make(self, tmp_path: Path) -> Any:
-        raise NotImplementedError("override make(self, tmp_path) to return a fresh hook")
+        raise TypeError("override make(self, tmp_path) to return a fresh hook")
 
     def samples(self) -> list[Sample]:
         """Parsed bodies with their headers, each of which becomes an event."""

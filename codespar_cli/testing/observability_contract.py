@@ -15,7 +15,7 @@ class ObservabilityContract:
     """Inherit, and override `make` to return a fresh hook."""
 
     def make(self, tmp_path: Path) -> Any:
-        raise NotImplementedError("override make(self, tmp_path) to return a fresh hook")
+        raise TypeError("override make(self, tmp_path) to return a fresh hook")
 
     def test_a_full_metric_is_taken(self, tmp_path: Path) -> None:
         metric = ToolMetric(

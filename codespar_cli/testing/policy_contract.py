@@ -36,7 +36,7 @@ class PolicyContract:
     tool = "fs/read"
 
     def make(self, tmp_path: Path) -> Any:
-        raise NotImplementedError("override make(self, tmp_path) to return a fresh hook")
+        raise TypeError("override make(self, tmp_path) to return a fresh hook")
 
     def test_an_answer_is_a_decision_with_a_plain_allowed(self, tmp_path: Path) -> None:
         _check(self.make(tmp_path).evaluate(self.agent, self.tool))

@@ -32,7 +32,7 @@ class SecretsContract:
     key = "API_KEY"
 
     def make(self, tmp_path: Path) -> Any:
-        raise NotImplementedError("override make(self, tmp_path) to return a fresh hook")
+        raise TypeError("override make(self, tmp_path) to return a fresh hook")
 
     def put(self, hook: Any, tenant_id: str, key: str, value: str) -> None:
         if not callable(getattr(hook, "set", None)):

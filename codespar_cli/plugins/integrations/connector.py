@@ -7,6 +7,7 @@ common is here and happens once: bodies are unwrapped, text is made harmless, li
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
@@ -45,7 +46,7 @@ class Facts(NamedTuple):
     native: Mapping[str, Any] = MappingProxyType({})
 
 
-class Connector:
+class Connector(ABC):
     """One provider. Cheap to create; secrets are resolved when a signature is checked, and not kept."""
 
     id: ClassVar[str]
@@ -80,13 +81,13 @@ class Connector:
 
     # ── what a provider's file says ──
 
+    @abstractmethod
     def event_type(self, payload: Mapping[str, Any], headers: Headers) -> str | None:
         """`resource.action` in the provider's own words, from the headers or else the shape; None when not mine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def facts(self, event_type: str, payload: Mapping[str, Any]) -> Facts | None:
         """What a payload of this type says; None when it lacks what every payload of the type has."""
-        raise NotImplementedError
 
     # ── the contract ──
 
