@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
-from codespar_cli.core.config import Config, find_config, load_config
+from codespar_cli.core.config import Config, find_config, load_config, working_directory
 from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Gate:
 
 def read_config(explicit: str | None = None, *, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that applies here and now. Raises ConfigError."""
-    path = find_config(explicit, environ=environ, start=Path.cwd())
+    path = find_config(explicit, environ=environ, start=working_directory())
     return load_config(path, environ=environ, known=builtin_options(), installed=loader.installed_plugins)
 
 

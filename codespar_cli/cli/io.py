@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TextIO, cast
 from codespar_cli.core.text import visible
 
 _LEAST_LAST_COLUMN = 16
+_LEAST_WIDTH = 40
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -42,7 +43,7 @@ class Terminal:
         else:
             color = bool(environ.get("FORCE_COLOR")) or (_is_tty(stdout) and environ.get("TERM") != "dumb")
         width = int(columns) if (columns := environ.get("COLUMNS", "")).isdecimal() else _terminal_width(stdout)
-        return cls(sys.stdin, stdout, stderr, color=color, width=width)
+        return cls(sys.stdin, stdout, stderr, color=color, width=max(width, _LEAST_WIDTH))
 
     # ── data ──
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from codespar_cli.cli.io import Terminal
 from codespar_cli.cli.reporting import hoist, reported
 from codespar_cli.cli.session import Session
+from codespar_cli.errors import UsageError
 
 _OUTPUTS = ("table", "json")
 
@@ -62,7 +63,10 @@ def try_light(arguments: Sequence[str]) -> int | None:
     """The exit code, or None when the command line is for Typer."""
     if "--" in arguments or any(name.endswith("_COMPLETE") for name in os.environ if name.startswith("_")):
         return None
-    words = hoist(arguments)
+    try:
+        words = hoist(arguments)
+    except UsageError:
+        return None
     settings: dict[str, str] = {}
     no_color = False
     while words and words[0].startswith("--"):

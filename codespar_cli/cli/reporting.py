@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codespar_cli.cli.io import Terminal
-from codespar_cli.errors import CodesparError
+from codespar_cli.errors import CodesparError, UsageError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -17,7 +17,7 @@ _GLOBAL_FLAGS = ("--no-color",)
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Global options to the front, wherever they stand before a `--`."""
+    """Global options to the front, wherever they stand before a `--`. Raises UsageError for one without its value."""
     front: list[str] = []
     rest: list[str] = []
     waiting = list(arguments)
@@ -25,7 +25,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         word = waiting.pop(0)
         if word == "--":
             return [*front, *rest, word, *waiting]
-        if word in _GLOBAL_VALUES and waiting:
+        if word in _GLOBAL_VALUES:
+            if not waiting:
+                raise UsageError(f"option '{word}' requires an argument", hint="codespar --help")
             front += [word, waiting.pop(0)]
         elif word in _GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in _GLOBAL_VALUES)):
             front.append(word)

@@ -47,7 +47,9 @@ class Session:
             from codespar_cli.startup import read_config
 
             config = read_config(self.config_path, environ=self.environ)
-            tenant = self.tenant_option or self.environ.get("CODESPAR_TENANT")
+            tenant = self.environ.get("CODESPAR_TENANT") if self.tenant_option is None else self.tenant_option
+            if self.tenant_option == "":
+                raise UsageError("--tenant: expected a name, found an empty string", hint="leave it out for the file's")
             self._config = config._replace(tenant=tenant) if tenant else config
         return self._config
 

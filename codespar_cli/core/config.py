@@ -65,7 +65,7 @@ class Config(NamedTuple):
 
     @property
     def directory(self) -> Path:
-        return self.path.parent if self.path else Path.cwd()
+        return self.path.parent if self.path else working_directory() or Path("/")
 
     def backends(self, kind: str) -> tuple[Backend, ...]:
         """The active plugins of one kind, none to many."""
@@ -75,23 +75,21 @@ class Config(NamedTuple):
         return () if backend is None else (backend,)
 
 
-def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path) -> Path | None:
+def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path | None) -> Path | None:
     """Which file speaks: the option, `$CODESPAR_CONFIG`, the nearest one above, the user's own, or none.
 
     The walk upwards ends at a repository's root, at home, and at a directory that another user could have put a file
-    into. Raises ConfigError when a named file is not there.
+    into; `start` is None where there is no working directory any more. Raises ConfigError when a named file is not there.
     """
+    if explicit == "":
+        raise ConfigError(
+            "--config: expected a path, found an empty string", hint="leave it out to have one looked for"
+        )
     named = explicit or environ.get("CODESPAR_CONFIG")
     if named:
-        path = Path(named).expanduser()
-        if not path.exists():
-            origin = "--config" if explicit else "CODESPAR_CONFIG"
-            raise ConfigError(
-                f"the file named by {origin} does not exist", file=str(path), hint="codespar init --dir DIR writes one"
-            )
-        return path.absolute()
+        return _named_file(named, "--config" if explicit else "CODESPAR_CONFIG")
     home = Path(environ.get("HOME") or "/").absolute()
-    for directory in (start, *start.parents):
+    for directory in () if start is None else (start, *start.parents):
         candidate = directory / FILE_NAME
         if candidate.is_file():
             return candidate
@@ -105,9 +103,40 @@ def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path
 def default_state_dir(environ: Mapping[str, str]) -> Path:
     """`$CODESPAR_STATE_DIR`, else `$XDG_STATE_HOME/codespar`, else `~/.local/state/codespar`."""
     if explicit := environ.get("CODESPAR_STATE_DIR"):
-        return Path(explicit).expanduser().absolute()
+        return absolute_path(explicit, Path("/"), "CODESPAR_STATE_DIR")
     base = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "/") / ".local" / "state")
     return Path(base).absolute() / "codespar"
+
+
+def absolute_path(text: str, base: Path, key: str) -> Path:
+    """A path as people write it: `~` is home, relative ones start at `base`. Raises ConfigError."""
+    if "\0" in text:
+        raise ConfigError(f"{key}: a path cannot hold a NUL", key=key)
+    try:
+        return base / Path(text).expanduser()
+    except (RuntimeError, OSError) as error:
+        raise ConfigError(f"{key}: `{visible(text[:80])}` is no path: {str(error).lower()}", key=key) from None
+
+
+def _named_file(named: str, origin: str) -> Path:
+    try:
+        path = absolute_path(named, working_directory() or Path("/"), origin)
+        if path.exists():
+            return path
+        words = "does not exist"
+    except OSError as error:
+        words = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    raise ConfigError(
+        f"the file named by {origin} {words}", file=visible(named[:200]), hint="codespar init --dir DIR writes one"
+    )
+
+
+def working_directory() -> Path | None:
+    """None where it was removed under us."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def load_config(
@@ -139,7 +168,7 @@ def parse_config(
     return Config(
         path=path,
         tenant=document.get("tenant", "default"),
-        state_dir=(path.parent / Path(state_dir).expanduser()) if state_dir else default_state_dir(environ),
+        state_dir=absolute_path(state_dir, path.parent, "state_dir") if state_dir else default_state_dir(environ),
         policy=_single("policy", document, path),
         observability=_single("observability", document, path),
         secrets=_single("secrets", document, path) or Backend("secrets", NONE),
@@ -190,7 +219,7 @@ def _single_problems(
         yield Problem((kind,), "missing key `backend`", f'backend = "{NONE}" switches it off')
         return
     if name != NONE and not (isinstance(name, str) and name in known):
-        yield from _name_problem((kind, "backend"), kind, name, (NONE, *known), installed)
+        yield from _name_problem((kind, "backend"), kind, name, tuple(dict.fromkeys((NONE, *known))), installed)
     keys = known.get(name) if isinstance(name, str) else None
     if name == NONE:
         # What is switched off keeps its options, so that it can be switched on again.

@@ -42,12 +42,18 @@ def describe(value: object) -> str:
             return f"`{visible(str(value)[:60])}`"
 
 
-def simple(expected: str, accepts: Callable[[Any], bool]) -> Check:
+def simple(expected: str, accepts: Callable[[Any], bool], *, shown: bool = True) -> Check:
+    """`shown=False` where the value may be a secret that was put in the wrong place: then it is never repeated."""
+
     def check(value: Any, path: Path) -> Iterator[Problem]:
         if not accepts(value):
-            yield Problem(path, f"expected {expected}, found {describe(value)}")
+            yield Problem(path, f"expected {expected}, found {_found(value, shown=shown)}")
 
     return check
+
+
+def _found(value: object, *, shown: bool) -> str:
+    return "a text that is neither" if not shown and isinstance(value, str) else describe(value)
 
 
 def _is_duration(value: Any) -> bool:
@@ -64,11 +70,11 @@ def _is_reference(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("secret:", "env:")) and len(value.partition(":")[2]) > 0
 
 
-TEXT = simple("a string", lambda value: isinstance(value, str) and value != "")
+TEXT = simple("a string", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 FLAG = simple("true or false", lambda value: isinstance(value, bool))
 COUNT = simple("a whole number above 0", lambda value: type(value) is int and value > 0)
 DURATION = simple(A_DURATION, _is_duration)
-REFERENCE = simple("`secret:KEY` or `env:NAME`", _is_reference)
+REFERENCE = simple("`secret:KEY` or `env:NAME`", _is_reference, shown=False)
 SCALAR = simple("a string, a number or true/false", lambda value: isinstance(value, str | int | float | bool))
 
 
@@ -99,12 +105,12 @@ def listing(of: Check) -> Check:
     return check
 
 
-def either(one: Check, *others: Check, expected: str) -> Check:
+def either(one: Check, *others: Check, expected: str, shown: bool = True) -> Check:
     """Valid if any of the checks is content."""
 
     def check(value: Any, path: Path) -> Iterator[Problem]:
         if all(any(True for _ in each(value, path)) for each in (one, *others)):
-            yield Problem(path, f"expected {expected}, found {describe(value)}")
+            yield Problem(path, f"expected {expected}, found {_found(value, shown=shown)}")
 
     return check
 

@@ -1,18 +1,29 @@
 """Where in a TOML file a key stands, and how to change one value while every comment and every other byte stays.
 
-`tomllib` tells values, not places. A TOML file is a sequence of statements (a header, or a key with its value), and a
-statement is the shortest run of lines that parses alone: so the parser itself finds them, multi-line strings and all.
-This is only done to say where an error is, or to edit.
+`tomllib` tells values, not places. A TOML file is a sequence of statements (a header, or a key with its value); they are
+cut apart by one pass over strings and brackets, and the parser itself says what each one sets. This is only done to say
+where an error is, or to edit.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
-_LONGEST_STATEMENT = 2_000
+_DEEPEST = 32
+# What matters between statements: strings (whole where they end on the line), comments, brackets.
+_TOKEN = re.compile(r'''"""|\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|\#[^\n]*|[\[\]{}]''')
+_ENDS = {
+    '"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""', re.DOTALL),
+    "'''": re.compile(r"(?:[^']|'(?!''))*'''", re.DOTALL),
+}
+
+
+# One name on a line of its own, within a list: `    "github",   # ours`.
+_NAME_LINE = re.compile(r"""\s*["']([^"'\\]*)["']\s*(,)?\s*(?:#.*)?\r?$""")
 
 
 class Statement(NamedTuple):
@@ -30,26 +41,48 @@ def statements(text: str) -> Iterator[Statement]:
     lines = text.split("\n")
     table: Path = ()
     arrays: dict[Path, int] = {}
-    at = 0
-    while at < len(lines):
-        for end in range(at + 1, min(len(lines), at + _LONGEST_STATEMENT) + 1):
-            parsed = _parse("\n".join(lines[at:end]))
-            if parsed is not None:
-                break
-        else:
-            at += 1
+    for first, last in _spans(text):
+        parsed = _parse("\n".join(lines[first - 1 : last]))
+        if not parsed:
             continue
-        if parsed:
-            is_header = lines[at].lstrip().startswith("[")
-            path = _spine(parsed)
-            if is_header:
-                path = table = _resolve(path, arrays)
-                paths: tuple[Path, ...] = (path,)
-            else:
-                paths = tuple((*table, *inner) for inner in _walk(parsed, ()))
-                path = (*table, *path)
-            yield Statement(path, at + 1, end, is_header, paths)
-        at = end
+        is_header = lines[first - 1].lstrip().startswith("[")
+        path = _spine(parsed)
+        if is_header:
+            path = table = _resolve(path, arrays)
+            paths: tuple[Path, ...] = (path,)
+        else:
+            paths = tuple((*table, *inner) for inner in _walk(parsed))
+            path = (*table, *path)
+        yield Statement(path, first, last, is_header, paths)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """First and last line of each statement: a line break ends one where no bracket and no string is open."""
+    first, line, depth, at = 1, 1, 0, 0
+    size = len(text)
+    while at < size:
+        end = text.find("\n", at)
+        end = size if end < 0 else end
+        token = _TOKEN.search(text, at, end)
+        if token is None:
+            if depth <= 0:
+                yield first, line
+                first, depth = line + 1, 0
+            line, at = line + 1, end + 1
+            continue
+        at = token.end()
+        mark = token[0]
+        if mark in _ENDS:
+            close = _ENDS[mark].match(text, at)
+            stop = size if close is None else close.end()
+            line += text.count("\n", at, stop)
+            at = stop
+        elif mark in "[{":
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+    if first <= line:
+        yield first, line
 
 
 def line_of(text: str, path: Path) -> int:
@@ -69,36 +102,71 @@ def line_of(text: str, path: Path) -> int:
 
 def set_value(text: str, path: tuple[str, ...], rendered: str) -> str:
     """The same text with `path` set to an already rendered value. A trailing comment stays; a missing key or table is
-    added at the end of its table, or of the file."""
+    added at the end of its table, or of the file. Line endings stay what they are."""
     lines = text.split("\n")
+    end = "\r" if lines[0].endswith("\r") else ""
     *table, key = path
     header: Statement | None = None
     last_of_table = 0
     for statement in statements(text):
         if statement.path == path and not statement.is_header:
-            comment = _comment("\n".join(lines[statement.first - 1 : statement.last]))
-            indent = lines[statement.first - 1][: -len(lines[statement.first - 1].lstrip()) or None]
-            name = lines[statement.first - 1].partition("=")[0].strip()
-            lines[statement.first - 1 : statement.last] = [f"{_blank(indent)}{name} = {rendered}{comment}"]
-            return "\n".join(lines)
+            return _replaced(lines, statement, rendered, end)
         if statement.is_header:
             header = statement
         if (header.path if header else ()) == tuple(table):
             last_of_table = statement.last
     if last_of_table:
-        lines.insert(last_of_table, f"{key} = {rendered}")
+        lines.insert(last_of_table, f"{key} = {rendered}{end}")
         return "\n".join(lines)
-    block = f"[{'.'.join(table)}]\n{key} = {rendered}\n"
-    return (text.rstrip("\n") + "\n\n" if text.strip() else "") + block
+    block = f"[{'.'.join(table)}]{end}\n{key} = {rendered}{end}\n"
+    return (text.rstrip("\r\n") + f"{end}\n{end}\n" if text.strip() else "") + block
 
 
-def _blank(indent: str) -> str:
-    return indent if indent.isspace() else ""
+def set_names(text: str, path: tuple[str, ...], names: list[str]) -> str:
+    """As `set_value`, for a list of plain names. A list that is written over several lines keeps its lines and comments:
+    a name is taken out with its line, a new one gets a line of its own."""
+    for statement in statements(text):
+        if statement.path == path and not statement.is_header and statement.last > statement.first:
+            return _relisted(text.split("\n"), statement, names)
+    return set_value(text, path, "[" + ", ".join(f'"{name}"' for name in names) + "]")
+
+
+def _replaced(lines: list[str], statement: Statement, rendered: str, end: str) -> str:
+    first = lines[statement.first - 1]
+    comment = _comment("\n".join(line.removesuffix("\r") for line in lines[statement.first - 1 : statement.last]))
+    indent = first[: len(first) - len(first.lstrip())]
+    name = first.partition("=")[0].strip()
+    lines[statement.first - 1 : statement.last] = [f"{indent}{name} = {rendered}{comment}{end}"]
+    return "\n".join(lines)
+
+
+def _relisted(lines: list[str], statement: Statement, names: list[str]) -> str:
+    kept: list[str] = []
+    seen: set[str] = set()
+    for line in lines[statement.first : statement.last - 1]:
+        quoted = _NAME_LINE.match(line)
+        if quoted is None or quoted[1] in names:
+            kept.append(line)
+        if quoted is not None:
+            seen.add(quoted[1])
+    last = lines[statement.last - 1]
+    end = "\r" if last.endswith("\r") else ""
+    fresh = [f'    "{name}",{end}' for name in names if name not in seen]
+    if fresh:
+        # The line before a new one may be the last name, without its comma.
+        for number in range(len(kept) - 1, -1, -1):
+            if (name := _NAME_LINE.match(kept[number])) is not None:
+                kept[number] = (
+                    kept[number] if name[2] else f"{kept[number][: name.end(1) + 1]},{kept[number][name.end(1) + 1 :]}"
+                )
+                break
+    lines[statement.first : statement.last - 1] = [*kept, *fresh]
+    return "\n".join(lines)
 
 
 def _parse(chunk: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(chunk)
+        return tomllib.loads(chunk.removesuffix("\r"))
     except (tomllib.TOMLDecodeError, RecursionError):
         return None
 
@@ -131,12 +199,14 @@ def _resolve(path: Path, arrays: dict[Path, int]) -> Path:
     return resolved
 
 
-def _walk(value: Any, path: Path) -> Iterator[Path]:
-    if path:
-        yield path
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _walk(inner, (*path, key))
+def _walk(parsed: dict[str, Any]) -> Iterator[Path]:
+    waiting: list[tuple[Path, Any]] = [((), parsed)]
+    while waiting:
+        path, value = waiting.pop()
+        if path:
+            yield path
+        if isinstance(value, dict) and len(path) < _DEEPEST:
+            waiting.extend(((*path, key), inner) for key, inner in value.items())
 
 
 def _comment(statement: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from codespar_cli.cli.reporting import hoist, wants_json
+from codespar_cli.errors import UsageError
 
 CODESPAR = [sys.executable, "-m", "codespar_cli"]
 
@@ -98,7 +99,8 @@ def test_hoisting_stops_at_the_double_dash():
         "b",
     ]
     assert hoist(["a", "--no-color", "--tenant=x", "b"]) == ["--no-color", "--tenant=x", "a", "b"]
-    assert hoist(["a", "--config"]) == ["a", "--config"]
+    with pytest.raises(UsageError, match="requires an argument"):
+        hoist(["a", "--config"])
 
 
 def test_wanting_json_is_told_from_the_words():
@@ -171,3 +173,48 @@ def test_files_of_the_project_are_not_imported(newcomer):
     result = run("plugins", "status", env={"FORCE_COLOR": "1"})
     assert result.returncode == 0
     assert "imported" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "words"),
+    [
+        (["--config", ""], {}, "--config: expected a path, found an empty string"),
+        (["--tenant", ""], {}, "--tenant: expected a name, found an empty string"),
+        (["--config", "~nosuch/x"], {}, "`~nosuch/x` is no path"),
+        (["--config", "x" * 5000], {}, "cannot be read: file name too long"),
+        ([], {"CODESPAR_STATE_DIR": "~nosuch/x"}, "`~nosuch/x` is no path"),
+        (["--tenant"], {}, "option '--tenant' requires an argument"),
+    ],
+)
+def test_paths_and_names_that_cannot_be_are_usage_or_configuration(newcomer, arguments, env, words):
+    (newcomer / "plugins.toml").write_text("version = 1\n")
+    result = run("plugins", "status", *arguments, env={"CODESPAR_TENANT": "acme", **env})
+    assert result.returncode == 2
+    assert words in result.stderr
+
+
+def test_a_working_directory_that_is_gone_does_not_matter_to_an_absolute_config(newcomer, tmp_path):
+    (newcomer / "plugins.toml").write_text("version = 1\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m codespar_cli plugins list --config {newcomer}/plugins.toml"
+    result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(newcomer):
+    (newcomer / "plugins.toml").write_text(
+        "[integrations]\nactive = ['sentry']\n[integrations.sentry]\nsecret = 's3cretwebhook'\n"
+    )
+    result = run("plugins", "status")
+    assert result.returncode == 2
+    assert "plugins.toml:4: integrations.sentry.secret" in result.stderr
+    assert "s3cret" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("make", [lambda p: p.write_text(""), lambda p: p.symlink_to("/nowhere/at/all")])
+def test_init_into_what_is_no_directory_is_told(newcomer, make):
+    make(newcomer / "there")
+    result = run("init", "--dir", "there")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: there cannot be written: ")

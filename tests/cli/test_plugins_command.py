@@ -162,6 +162,24 @@ def test_mistakes_are_told(root_files, arguments, code, words):
     assert words in result.stderr
 
 
+def test_a_form_that_cannot_be_edited_is_left_alone(root_files):
+    (root_files / "plugins.toml").write_text("policy = {backend = 'none'}\n")
+    result = run("plugins", "enable", "policy", "engine")
+    assert result.returncode == 2
+    assert "plugins.toml:1: policy.backend is written in a form that cannot be changed in place" in result.stderr
+    assert (root_files / "plugins.toml").read_text() == "policy = {backend = 'none'}\n"
+
+
+def test_line_endings_and_a_byte_order_mark_stay(root_files):
+    text = (root_files / "plugins.toml").read_text()
+    (root_files / "plugins.toml").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
+    assert run("plugins", "disable", "policy").returncode == 0
+    after = (root_files / "plugins.toml").read_bytes().decode()
+    assert after.startswith("\ufeff")
+    assert after.count("\n") == after.count("\r\n") == text.count("\n")
+    assert 'backend = "none" ' in after
+
+
 def test_without_a_file_there_is_nothing_to_change(newcomer):
     result = run("plugins", "disable", "policy")
     assert result.returncode == 2

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codespar_cli.core.config import parse_config
-from codespar_cli.core.toml_source import line_of, set_value, statements
+from codespar_cli.core.toml_source import line_of, set_names, set_value, statements
 from codespar_cli.errors import ConfigError
 from codespar_cli.plugins import builtin_options
 
@@ -96,6 +96,31 @@ def test_an_edit_changes_that_value_and_nothing_else(path, value):
     before = text.split("\n")
     kept = [line for line in before if line in changed.split("\n")]
     assert len(kept) >= len(before) - 1
+
+
+LIST = """\
+[integrations]
+active = [
+    "github",   # the code
+    # on trial
+    "sentry"    # the errors
+]
+[integrations.sentry]
+secret = "env:X"
+"""
+
+
+@given(st.lists(st.sampled_from(["github", "sentry", "linear", "jira"]), unique=True), st.booleans())
+def test_a_list_over_several_lines_keeps_its_comments(names, crlf):
+    import tomllib as toml
+
+    text = LIST.replace("\n", "\r\n") if crlf else LIST
+    changed = set_names(text, ("integrations", "active"), names)
+    assert set(toml.loads(changed)["integrations"]["active"]) == set(names)
+    assert "# on trial" in changed
+    assert ("# the code" in changed) == ("github" in names)
+    assert ("# the errors" in changed) == ("sentry" in names)
+    assert changed.count("\r\n") == (changed.count("\n") if crlf else 0)
 
 
 def test_statements_find_multi_line_values_arrays_of_tables_and_dotted_keys():

@@ -31,6 +31,16 @@ def init(
             f"unknown template `{template}`, expected one of {', '.join(known)}",
             hint=f"did you mean `{close}`?" if close else "codespar init",
         )
+    try:
+        _write(session, template, directory)
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        raise CodesparError(f"{directory} cannot be written: {words}", code="not_writable") from error
+    enter = "" if directory == Path() else f"cd {directory}, then "
+    session.terminal.note(f"next: {enter}codespar plugins status, then codespar policy check deploy/staging --explain")
+
+
+def _write(session: Session, template: str, directory: Path) -> None:
     present = [name for name in FILES if (directory / name).exists()]
     if present:
         raise CodesparError(
@@ -43,5 +53,3 @@ def init(
         with (directory / name).open("x", encoding="utf-8") as file:
             file.write((TEMPLATES / template / name).read_text("utf-8"))
         session.terminal.note(f"wrote {directory / name}")
-    enter = "" if directory == Path() else f"cd {directory}, then "
-    session.terminal.note(f"next: {enter}codespar plugins status, then codespar policy check deploy/staging --explain")
