@@ -7,7 +7,7 @@ repeated hours and days that never were need no thought of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from codespar_cli.plugins.policy.schedule import MIDNIGHT, ONE_DAY, Schedule
@@ -27,11 +27,23 @@ def next_open(schedules: Sequence[Schedule], zone: Zone, after: datetime) -> dat
     if all_open(schedules, zone, after):
         return after
     minutes = {edge for schedule in schedules for span in schedule.spans for edge in (span.start, span.end)}
-    for day in _days(schedules, after.astimezone(zone.tz).date()):
-        for moment in sorted(_edges(zone, day, minutes)):
-            if moment > after and all_open(schedules, zone, moment):
-                return moment
+    for moment in _in_order(zone, _days(schedules, after.astimezone(zone.tz).date()), minutes):
+        if moment > after and all_open(schedules, zone, moment):
+            return moment
     return None
+
+
+def _in_order(zone: Zone, days: Iterable[date], minutes: Iterable[int]) -> Iterator[datetime]:
+    """The edges of all days, the earliest first. A day's own edges may reach into the next one, where clocks change."""
+    waiting: set[datetime] = set()
+    for day in days:
+        waiting |= _edges(zone, day, minutes)
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=zone.tz).astimezone(UTC)
+        # Whatever a later day adds is after this day's noon.
+        ready = sorted(moment for moment in waiting if moment <= noon)
+        waiting.difference_update(ready)
+        yield from ready
+    yield from sorted(waiting)
 
 
 def _days(schedules: Sequence[Schedule], today: date) -> list[date]:

@@ -78,6 +78,12 @@ def test_a_day_that_never_was():
     assert found == "2012-01-05T20:00:00+00:00"
 
 
+def test_an_opening_before_the_clocks_change_that_day_is_not_passed_over():
+    # New York, 2018-11-04: midnight is at 04:00 UTC, the clocks go back at 06:00 UTC.
+    found = opening(["00:00-12:00", "Sun 08:00-18:00"], zone="America/New_York", after="2018-11-03T23:00:00+00:00")
+    assert found == "2018-11-04T04:00:00+00:00"
+
+
 ZONES = ("UTC", "America/Sao_Paulo", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo")
 TIMES = st.tuples(st.integers(0, 47), st.integers(0, 48)).filter(lambda pair: pair[0] != pair[1] % 48)
 
@@ -93,7 +99,11 @@ def spans(draw):
     st.lists(spans(), min_size=1, max_size=3),
     st.lists(spans(), max_size=2),
     st.sampled_from(ZONES),
-    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
+    # Half of the moments lie in the days before clocks change somewhere.
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1))
+    | st.sampled_from([(3, 7), (3, 28), (4, 4), (4, 23), (9, 5), (10, 3), (10, 28), (10, 31)]).flatmap(
+        lambda day: st.datetimes(datetime(2026, *day), datetime(2026, *day) + timedelta(hours=36))
+    ),
 )
 def test_the_next_opening_is_open_and_nothing_before_it_is(opens, closes, zone, start):
     zone, after = Zone(zone), start.replace(tzinfo=UTC)
