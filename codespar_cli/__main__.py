@@ -19,14 +19,29 @@ def main() -> None:
 
 
 def fill_closed_descriptors() -> None:
-    """Give a process that was started without stdin, stdout or stderr empty ones: or the next file takes their place."""
+    """Give a process that was started without stdin, stdout or stderr new ones: or the next file takes their place.
+
+    Stdin is then empty, stderr swallows all, and stdout is a pipe that nobody reads: what cannot be delivered is met
+    like any reader that has gone, and who follows a stream ends instead of talking to nobody for ever.
+    """
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            if descriptor == 1:
+                _open_to_nobody(descriptor)
+            else:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _open_to_nobody(descriptor: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # may have been the number we are to fill
+    os.dup2(writing, descriptor)
+    if writing != descriptor:
+        os.close(writing)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from codespar_cli.core.config import Config, find_config, load_config, working_d
 from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
-from codespar_cli.core.services import Services
 from codespar_cli.plugins import BUILTINS, builtin_options
 
 
@@ -42,10 +41,6 @@ def build_registry(
     return loader.build_registry(config, BUILTINS, kinds=kinds, clock=clock, environ=environ)
 
 
-def build_services(config: Config, *, clock: Clock = system_clock) -> Services:
-    return loader.services_for(config, BUILTINS, clock=clock)
-
-
 def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Gate:
     """A gate with the agents' attributes of the file, and a journal for what a broken policy cannot record itself."""
     return Gate(registry, tenant=config.tenant, agents=config.agents, journal=_journal(config, clock))
@@ -71,6 +66,4 @@ def check_text(text: str, path: Path, *, environ: Mapping[str, str] = os.environ
 
 def try_plugins(config: Config, kind: str) -> None:
     """Create the active plugins of one kind and let go of them again. Raises ConfigError."""
-    services = build_services(config)
-    for backend in config.backends(kind):
-        loader.create_plugin(backend, config, BUILTINS, services)
+    build_registry(config, kinds=(kind,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, TypeVar
 
@@ -11,6 +12,7 @@ import typer
 
 from codespar_cli.core.clock import Clock, parse_moment
 from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.numerals import parse_decimal, parse_whole
 from codespar_cli.errors import UsageError
 
 T = TypeVar("T")
@@ -50,7 +52,22 @@ def as_since(text: str | None, option: str, clock: Clock) -> datetime | None:
     try:
         return clock() - parse_duration(text)
     except (ValueError, OverflowError):
-        return as_moment(text, option)
+        return _parsed(text, option, parse_moment, "a duration such as 10m, or a time such as 2026-11-23T09:00:00Z")
+
+
+def as_amount(text: str | None, option: str) -> Decimal | None:
+    """Money: `0.05`. Raises UsageError naming the option."""
+    return _parsed(text, option, parse_decimal, "an amount such as 0.05")
+
+
+def as_milliseconds(text: str | None, option: str) -> float | None:
+    """`12.5`. Raises UsageError naming the option."""
+    return _parsed(text, option, lambda given: float(parse_decimal(given)), "a number of milliseconds such as 12.5")
+
+
+def as_whole(text: str | None, option: str) -> int | None:
+    """`7`. Raises UsageError naming the option."""
+    return _parsed(text, option, parse_whole, "a whole number from 0")
 
 
 def _parsed(text: str | None, option: str, parse: Callable[[str], T], expected: str) -> T | None:

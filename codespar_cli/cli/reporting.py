@@ -53,7 +53,7 @@ def reported(act: Callable[[], Any], arguments: Sequence[str]) -> int:
         words = (error.strerror or str(error)).lower()
         _silence_stdout()
         return tell(CodesparError(f"output or input failed: {words}"), arguments)
-    except Exception as error:
+    except BaseException as error:  # a plugin's SystemExit, too: it would end a command that has not answered with 0
         return _unforeseen(error, arguments)
     return code if isinstance(code, int) else 0
 
@@ -95,9 +95,11 @@ def wants_json(arguments: Sequence[str]) -> bool:
     return False
 
 
-def _unforeseen(error: Exception, arguments: Sequence[str]) -> int:
+def _unforeseen(error: BaseException, arguments: Sequence[str]) -> int:
     if os.environ.get("CODESPAR_DEBUG") == "1":
-        raise error
+        if isinstance(error, Exception):
+            raise error
+        raise RuntimeError(f"a command ended with {type(error).__name__}") from error
     # Only the place: the message of an exception nobody foresaw may hold a secret.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -13,13 +13,13 @@ from codespar_cli.errors import UsageError
 SHORTEST_GENERATED = 8
 
 
-def refuse_value_in_argv(key: str, extra: list[str]) -> None:
+def refuse_value_in_argv(key: str | None, extra: list[str]) -> None:
     """What follows the key is most likely the value, already in the shell's history: it is not repeated."""
     if extra:
         raise UsageError(
             "a secret's value is never taken from the command line, where other users and the shell's history see it",
             code="value_in_argv",
-            hint=f"run `codespar secrets set {key}` and type it, or pipe it in; replace the value if it was real",
+            hint=f"run `codespar secrets set {key or 'KEY'}` and type it, or pipe it in; replace the value if it was real",
         )
 
 
@@ -62,7 +62,7 @@ def _file_bytes(path: str) -> bytes:
             return stream.read(MAX_VALUE_BYTES + 1)
     except (OSError, ValueError) as error:
         words = (getattr(error, "strerror", None) or "not a path").lower()
-        raise UsageError(f"--from-file: `{path}` cannot be read: {words}") from None
+        raise UsageError(f"--from-file: cannot be read: {words}") from None  # may be a value, so it is not repeated
 
 
 def _decoded(data: bytes) -> str:

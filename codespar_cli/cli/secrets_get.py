@@ -71,5 +71,5 @@ def _whole(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise UsageError(f"--version: expected a whole number above 0, found `{text}`")
+        raise UsageError("--version: expected a whole number above 0")
     return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-_PATTERN = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
+_PATTERN = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),

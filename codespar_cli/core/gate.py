@@ -16,12 +16,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
-from codespar_cli.core.asking import GATE_STAGE, POLICY_ERROR, ask, takes
+from codespar_cli.core.asking import ask, takes
+from codespar_cli.core.blame import hosts_own
 from codespar_cli.core.globs import matches
-from codespar_cli.core.guarded_call import GuardedCall, guard_function
+from codespar_cli.core.guarded_call import GuardedCall, guard_function, name_of
+from codespar_cli.core.handover import Handover
 from codespar_cli.core.hooks import (
     CallContext,
     Cost,
@@ -32,6 +34,7 @@ from codespar_cli.core.hooks import (
     ToolMetric,
 )
 from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.core.sound_decision import GATE_STAGE, POLICY_ERROR, close_forgotten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -91,11 +94,14 @@ class Gate:
         if policy is None:
             return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
         call = self.contextual(call)
-        decision = ask(self.registry.evaluate_policy, call, self._deadline_of(policy))
-        if decision.stage == GATE_STAGE or (decision.code == POLICY_ERROR and decision.decision_id is None):
-            # The policy failed, or could not even record that its store did.
-            self._note_refusal(call, decision)
-        return self._without_stray_hold(decision)
+        decision = ask(self.registry.evaluate_policy, call, self._deadline_of(policy), self._give_back)
+        if not decision.allowed:
+            self._give_back(decision)
+            decision = replace(decision, reservation_id=None)
+            if decision.stage == GATE_STAGE or (decision.code == POLICY_ERROR and decision.decision_id is None):
+                # The policy failed, or could not even record that its store did.
+                self._note_refusal(call, decision)
+        return decision
 
     def preview(self, call: ToolCall) -> PolicyDecision:
         """What `check` would answer, leaving nothing behind where the policy offers `preview`.
@@ -105,23 +111,31 @@ class Gate:
         policy = self.registry.policy
         if policy is None:
             return self.check(call)
-        evaluate = getattr(policy, "preview", None)
+        evaluate = _offered(policy, "preview")
         decision = ask(
             evaluate if callable(evaluate) else self.registry.evaluate_policy,
             self.contextual(call),
             self._deadline_of(policy),
+            self._give_back,
         )
-        if decision.reservation_id is not None:
-            self._release(decision.reservation_id)
+        self._give_back(decision)
         return replace(decision, reservation_id=None)
 
     async def acheck(self, call: ToolCall) -> PolicyDecision:
-        """`check` off the event loop: a policy may wait for a lock or a disk."""
+        """`check` off the event loop: a policy may wait for a lock or a disk.
+
+        When the task is cancelled meanwhile, the hold is given back as soon as the policy has answered.
+        """
         if self.registry.policy is None:
             return self.check(call)
         import asyncio
 
-        return await asyncio.to_thread(self.check, call)
+        handover = Handover(self._give_back)
+        try:
+            return await asyncio.to_thread(lambda: handover.deliver(self.check(call)))
+        except BaseException:
+            handover.abandon()
+            raise
 
     def contextual(self, call: ToolCall) -> ToolCall:
         """The call with the attributes that the operator's file gives its agent."""
@@ -144,24 +158,7 @@ class Gate:
         decision = outcome.decision
         if decision is None or decision.allowed:
             self._guarded("policy", lambda: self._settle(call, outcome, decision))
-        cost, source = _known_cost(outcome.cost, call.estimated_cost)
-        context = call.context
-        metric = ToolMetric(
-            tool_name=call.tool_name,
-            agent_id=call.agent_id,
-            latency_ms=outcome.latency_ms,
-            success=outcome.success,
-            cost=cost,
-            input_tokens=outcome.input_tokens,
-            output_tokens=outcome.output_tokens,
-            error_type=outcome.error_type,
-            tenant=context.tenant,
-            project=context.project,
-            session=context.session,
-            cost_source=source,
-            decision_id=decision.decision_id if decision else None,
-        )
-        self._guarded("observability", lambda: self.registry.record_metric(metric))
+        self._guarded("observability", lambda: self.registry.record_metric(_metric(call, outcome)))
 
     # ── around ──
 
@@ -202,7 +199,7 @@ class Gate:
 
         def decorate(inner: Callable[P, R]) -> Callable[P, R]:
             def begin(args: Mapping[str, Any]) -> GuardedCall:
-                return self.call(agent or self.agent_id, name or inner.__name__, cost=cost, args=args, **fields)
+                return self.call(agent or self.agent_id, name or name_of(inner), cost=cost, args=args, **fields)
 
             return guard_function(inner, begin)
 
@@ -219,7 +216,9 @@ class Gate:
             return None
         try:
             event = await integration.handle_webhook(payload, Headers.of(headers))
-        except Exception as error:
+        except BaseException as error:
+            if hosts_own(error):
+                raise
             self._count("integrations", error)
             return None
         return event if isinstance(event, IntegrationEvent) else None
@@ -227,16 +226,12 @@ class Gate:
     # ── inside ──
 
     def _deadline_of(self, policy: object) -> float | None:
-        return None if getattr(policy, "bounded", False) is True else self._deadline_s
+        return None if _offered(policy, "bounded") is True else self._deadline_s
 
-    def _without_stray_hold(self, decision: PolicyDecision) -> PolicyDecision:
-        if decision.allowed or decision.reservation_id is None:
-            return decision
-        self._release(decision.reservation_id)
-        return replace(decision, reservation_id=None)
-
-    def _release(self, reservation_id: str) -> None:
-        self._guarded("policy", lambda: self.registry.release_policy_reservation(reservation_id))
+    def _give_back(self, decision: PolicyDecision) -> None:
+        reservation = decision.reservation_id
+        if reservation is not None:
+            self._guarded("policy", lambda: self.registry.release_policy_reservation(reservation))
 
     def _note_refusal(self, call: ToolCall, decision: PolicyDecision) -> None:
         self.failures["policy"] += 1
@@ -244,29 +239,26 @@ class Gate:
         if self._journal is not None:
             journal = self._journal
             self._guarded("journal", lambda: journal(call, decision))
-        metric = ToolMetric(
-            call.tool_name, call.agent_id, 0.0, success=False, error_type=decision.code, tenant=call.context.tenant
-        )
-        self._guarded("observability", lambda: self.registry.record_metric(metric))
+        refused = Outcome(success=False, error_type=decision.code)
+        nothing_spent = replace(call, estimated_cost=None)
+        self._guarded("observability", lambda: self.registry.record_metric(_metric(nothing_spent, refused)))
 
-    def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> None:
+    def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> object:
         registry, reservation = self.registry, decision.reservation_id if decision else None
         if not outcome.success:
-            if reservation is not None:
-                registry.release_policy_reservation(reservation)
-            return
+            return None if reservation is None else registry.release_policy_reservation(reservation)
         if reservation is None and decision is not None and getattr(registry.policy, "reserves", False) is True:
-            return  # nothing was held for this call; without an id another call's hold would be settled
+            return None  # nothing was held for this call; without an id another call's hold would be settled
         cost = outcome.cost if outcome.cost is not None else call.estimated_cost
         if reservation is not None and takes(registry.record_policy_usage, "reservation_id"):
             # None tells the policy to settle at what it holds: only it knows the estimate of its own price list.
-            registry.record_policy_usage(call.agent_id, call.tool_name, cost, reservation_id=reservation)
-        elif cost is not None:
-            registry.record_policy_usage(call.agent_id, call.tool_name, cost)
+            return registry.record_policy_usage(call.agent_id, call.tool_name, cost, reservation_id=reservation)
+        return None if cost is None else registry.record_policy_usage(call.agent_id, call.tool_name, cost)
 
     def _guarded(self, kind: str, act: Callable[[], object]) -> None:
         try:
-            act()
+            if close_forgotten(act()):
+                self._count(kind, TypeError())  # an `async` method: nothing of it has run
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -275,6 +267,35 @@ class Gate:
     def _count(self, kind: str, error: BaseException) -> None:
         self.failures[kind] += 1
         self.last_failure[kind] = type(error).__name__
+
+
+def _offered(policy: object, name: str) -> Any:
+    try:
+        return getattr(policy, name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its own property: as good as not offered
+        return None
+
+
+def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
+    cost, source = _known_cost(outcome.cost, call.estimated_cost)
+    context, decision = call.context, outcome.decision
+    return ToolMetric(
+        tool_name=call.tool_name,
+        agent_id=call.agent_id,
+        latency_ms=outcome.latency_ms,
+        success=outcome.success,
+        cost=cost,
+        input_tokens=outcome.input_tokens,
+        output_tokens=outcome.output_tokens,
+        error_type=outcome.error_type,
+        tenant=context.tenant,
+        project=context.project,
+        session=context.session,
+        cost_source=source,
+        decision_id=decision.decision_id if decision else None,
+    )
 
 
 def _known_cost(reported: Cost | None, estimated: Cost | None) -> tuple[Cost | None, CostSource]:
@@ -287,6 +308,6 @@ def _known_cost(reported: Cost | None, estimated: Cost | None) -> tuple[Cost | N
 def _is_amount(cost: Cost) -> bool:
     try:
         amount = Decimal(str(cost))
-    except (InvalidOperation, ValueError):
+    except Exception:  # also what a cost of another's class raises: it is none that we know
         return False
     return not isinstance(cost, bool) and amount.is_finite() and amount >= 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
@@ -18,11 +19,18 @@ R = TypeVar("R")
 
 
 class GuardedCall:
-    """What `gate.call(…)` gives to the block. Set `cost` and tokens inside it when they become known."""
+    """What `gate.call(…)` gives to the block. Set `cost` and tokens inside it when they become known.
+
+    It may be entered again after it was left, and begins anew; never while it is under way, for it holds one answer.
+    """
 
     def __init__(self, gate: Gate, call: ToolCall) -> None:
         self._gate = gate
         self._call = call
+        self._under_way = Lock()
+        self._reset()
+
+    def _reset(self) -> None:
         self._started = 0.0
         self.decision: PolicyDecision | None = None
         self.cost: Cost | None = None
@@ -30,7 +38,12 @@ class GuardedCall:
         self.output_tokens: int | None = None
 
     def __enter__(self) -> Self:
-        return self._begin(self._gate.check(self._call))
+        self._claim()
+        try:
+            return self._begin(self._gate.check(self._call))
+        except BaseException:
+            self._under_way.release()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -38,12 +51,22 @@ class GuardedCall:
         self._end(kind)
 
     async def __aenter__(self) -> Self:
-        return self._begin(await self._gate.acheck(self._call))
+        self._claim()
+        try:
+            return self._begin(await self._gate.acheck(self._call))
+        except BaseException:
+            self._under_way.release()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end(kind)
+
+    def _claim(self) -> None:
+        if not self._under_way.acquire(blocking=False):
+            raise RuntimeError("this call is already under way; every call needs a gate.call() of its own")
+        self._reset()
 
     def _begin(self, decision: PolicyDecision) -> Self:
         self.decision = decision
@@ -66,38 +89,54 @@ class GuardedCall:
             output_tokens=self.output_tokens,
             decision=self.decision,
         )
-        self._gate.record(self._call, outcome)
+        try:
+            self._gate.record(self._call, outcome)
+        finally:
+            self._under_way.release()
 
 
 def guard_function(function: Callable[P, R], begin: Callable[[Mapping[str, Any]], GuardedCall]) -> Callable[P, R]:
     """The same function, guarded for as long as it runs; a generator runs until it is exhausted or closed."""
     import inspect
 
-    signature = inspect.signature(function)
-
-    def bound(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        arguments = signature.bind(*args, **kwargs)
-        arguments.apply_defaults()
-        return {name: value for name, value in arguments.arguments.items() if name not in {"self", "cls"}}
-
+    bound = _binder(function)
     inner = cast("Callable[..., Any]", function)
+    # Of an object that can be called it is `__call__` that says which kind it is.
+    target = function.func if isinstance(function, partial) else function
+    kind = target if inspect.isroutine(target) or inspect.isclass(target) else type(target).__call__
     wrapper: Any
-    if inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(kind):
 
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
             async with begin(bound(args, kwargs)):
-                async for item in inner(*args, **kwargs):
-                    yield item
+                stream = inner(*args, **kwargs)
+                try:
+                    step = stream.asend(None)
+                    while True:
+                        try:
+                            item = await step
+                        except StopAsyncIteration:
+                            return
+                        try:
+                            sent = yield item
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:
+                            step = stream.athrow(error)
+                        else:
+                            step = stream.asend(sent)
+                finally:
+                    await stream.aclose()
 
-    elif inspect.iscoroutinefunction(function):
+    elif inspect.iscoroutinefunction(kind):
 
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
             async with begin(bound(args, kwargs)):
                 return await inner(*args, **kwargs)
 
-    elif inspect.isgeneratorfunction(function):
+    elif inspect.isgeneratorfunction(kind):
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -112,3 +151,41 @@ def guard_function(function: Callable[P, R], begin: Callable[[Mapping[str, Any]]
                 return inner(*args, **kwargs)
 
     return cast("Callable[P, R]", wrapper)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A function's name; of a partial the function's below it, of any other object its class's."""
+    target = function.func if isinstance(function, partial) else function
+    return str(getattr(target, "__name__", type(target).__name__))
+
+
+def _binder(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
+    """How the arguments of a call become a policy's `args`: by name, where the function has names."""
+    import inspect
+
+    first: tuple[Any, ...] = ()
+    preset: dict[str, Any] = {}
+    target = function
+    if isinstance(function, partial):  # the policy sees what was filled in before as well
+        target, first, preset = function.func, function.args, function.keywords
+    try:
+        signature = inspect.signature(target)
+    except (ValueError, TypeError):  # most of what is written in C does not say
+        return lambda args, kwargs: {"args": [*first, *args], "kwargs": {**preset, **kwargs}}
+    receiver = _receiver(target, signature.parameters)
+
+    def bound(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        arguments = signature.bind(*first, *args, **{**preset, **kwargs})
+        arguments.apply_defaults()
+        return {name: value for name, value in arguments.arguments.items() if name != receiver}
+
+    return bound
+
+
+def _receiver(function: Callable[..., Any], parameters: Mapping[str, Any]) -> str | None:
+    """`self` or `cls`, where it is what a method is bound to and no argument of the call."""
+    scope = str(getattr(function, "__qualname__", "")).rpartition(".")[0]
+    if not scope or scope.endswith("<locals>"):
+        return None  # no method
+    name = next(iter(parameters), None)
+    return name if name in {"self", "cls"} else None

@@ -12,13 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from codespar_cli.core.blame import words_of
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import KINDS, Backend, Config, shown
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.services import Services
+from codespar_cli.core.sound_decision import close_forgotten
 from codespar_cli.core.text import visible
 from codespar_cli.core.toml_source import line_of
-from codespar_cli.errors import CodesparError, ConfigError
+from codespar_cli.errors import CodesparError, ConfigError, DuplicatePlugin, InvalidPlugin
 
 API = 1
 Builtins = Mapping[str, Mapping[str, str]]
@@ -64,15 +66,9 @@ def build_registry(
     registry = PluginRegistry()
     wanted = tuple(KINDS if kinds is None else kinds)
     services = services_for(config, builtins, registry if "secrets" in wanted else None, clock=clock, environ=environ)
-    register: dict[str, Callable[[Any], None]] = {
-        "policy": registry.register_policy,
-        "observability": registry.register_observability,
-        "secrets": registry.register_secrets,
-        "integrations": registry.register_integration,
-    }
     for kind in wanted:
         for backend in config.backends(kind):
-            register[kind](create_plugin(backend, config, builtins, services))
+            register_plugin(registry, backend, create_plugin(backend, config, builtins, services), config)
     registry.seal()
     return registry
 
@@ -104,34 +100,67 @@ def services_for(
     )
 
 
+def register_plugin(registry: PluginRegistry, backend: Backend, plugin: Any, config: Config) -> None:
+    """Put a plugin in its place. Raises ConfigError, with the place in the file, where that is taken."""
+    try:
+        _register(registry, backend.kind, plugin)
+    except DuplicatePlugin as error:
+        raise _placed(
+            ConfigError(
+                f"{backend.kind} plugin `{backend.name}` cannot be used: {error.message}",
+                code=error.code,
+                hint=f"codespar plugins disable {backend.kind} {backend.name}",
+            ),
+            backend,
+            config,
+        ) from error
+
+
 def create_plugin(backend: Backend, config: Config, builtins: Builtins, services: Services) -> Any:
     """One live plugin. Whatever goes wrong is a ConfigError that names the plugin and where it was asked for."""
     target = builtins.get(backend.kind, {}).get(backend.name)
     try:
         factory = _import(target) if target else _installed_factory(backend)
         plugin = factory(backend.options, services)
+        if plugin is not None:
+            close_forgotten(plugin)  # by an `async` factory
+            _register(PluginRegistry(), backend.kind, plugin)  # refuses what lacks the contract's methods
+    except KeyboardInterrupt:
+        raise
     except ConfigError as error:
         raise _placed(error, backend, config) from error
+    except InvalidPlugin as error:
+        raise _not_loadable(error.message, backend, config) from error
     except CodesparError:
         raise
-    except (Exception, SystemExit) as error:
-        raise _placed(
-            ConfigError(
-                f"{backend.kind} plugin `{backend.name}` cannot be loaded: {type(error).__name__}: "
-                f"{visible(str(error))[:200]}",
-                code="plugin_not_loadable",
-                hint=f"codespar plugins info {backend.name}",
-            ),
-            backend,
-            config,
-        ) from error
+    except BaseException as error:  # also SystemExit: a plugin cannot end the program that loads it
+        words = f"{type(error).__name__}: {visible(words_of(error))[:200]}"
+        raise _not_loadable(words, backend, config) from error
     if plugin is None:
-        raise ConfigError(
-            f"{backend.kind} plugin `{backend.name}` cannot be loaded: its factory returned nothing",
-            code="plugin_not_loadable",
-            file=backend.source,
-        )
+        raise _not_loadable("its factory returned nothing", backend, config)
     return plugin
+
+
+def _register(registry: PluginRegistry, kind: str, plugin: Any) -> None:
+    register: dict[str, Callable[[Any], None]] = {
+        "policy": registry.register_policy,
+        "observability": registry.register_observability,
+        "secrets": registry.register_secrets,
+        "integrations": registry.register_integration,
+    }
+    register[kind](plugin)
+
+
+def _not_loadable(why: str, backend: Backend, config: Config) -> ConfigError:
+    return _placed(
+        ConfigError(
+            f"{backend.kind} plugin `{backend.name}` cannot be loaded: {why}",
+            code="plugin_not_loadable",
+            hint=f"codespar plugins info {backend.name}",
+        ),
+        backend,
+        config,
+    )
 
 
 def _import(target: str) -> Any:

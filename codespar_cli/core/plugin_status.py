@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import KINDS, NONE, Backend, Config
 from codespar_cli.core.hooks import Health
-from codespar_cli.core.loader import Builtins, create_plugin, services_for
+from codespar_cli.core.loader import Builtins, create_plugin, register_plugin, services_for
+from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.core.sound_decision import close_forgotten
 from codespar_cli.core.text import clean_line
 from codespar_cli.errors import CodesparError
 
@@ -31,18 +33,20 @@ class PluginStatus(NamedTuple):
 def plugin_statuses(config: Config, builtins: Builtins, *, clock: Clock = system_clock) -> list[PluginStatus]:
     """One status per active plugin, and one per kind that is off."""
     found: list[PluginStatus] = []
+    taken = PluginRegistry()
     for kind in KINDS:
         backends = config.backends(kind)
-        found += [_status(backend, config, builtins, clock) for backend in backends]
+        found += [_status(backend, config, builtins, clock, taken) for backend in backends]
         if not backends:
             source = str(config.path) if config.path else "default"
             found.append(PluginStatus(kind, NONE, False, *_ABSENT[kind], source=source))
     return found
 
 
-def _status(backend: Backend, config: Config, builtins: Builtins, clock: Clock) -> PluginStatus:
+def _status(backend: Backend, config: Config, builtins: Builtins, clock: Clock, taken: PluginRegistry) -> PluginStatus:
     try:
         plugin = create_plugin(backend, config, builtins, services_for(config, builtins, clock=clock))
+        register_plugin(taken, backend, plugin, config)
     except CodesparError as error:
         return PluginStatus(backend.kind, backend.name, True, "error", str(error), backend.source, loadable=False)
     return PluginStatus(backend.kind, backend.name, True, *health_of(plugin), source=backend.source)
@@ -50,16 +54,19 @@ def _status(backend: Backend, config: Config, builtins: Builtins, clock: Clock) 
 
 def health_of(plugin: object) -> Health:
     """What the plugin says of itself; a plugin that says nothing is taken to be well."""
-    ask = getattr(plugin, "health", None)
-    if not callable(ask):
-        return Health("ok", "")
     try:
+        ask = getattr(plugin, "health", None)
+        if not callable(ask):
+            return Health("ok", "")
         answer = ask()
+        close_forgotten(answer)
         state, message = answer
+        if not isinstance(state, str) or state not in {"ok", "warning", "error"}:
+            return Health("error", "its health check answered nonsense")
+        return Health(state, clean_line(str(message)))  # type: ignore[arg-type]  # one of the three above
+    except KeyboardInterrupt:
+        raise
     except CodesparError as error:
         return Health("error", str(error))
-    except Exception as error:
+    except BaseException as error:  # also SystemExit: who is ill does not end the one who asks
         return Health("error", f"its health check failed: {type(error).__name__}")
-    if state not in {"ok", "warning", "error"}:
-        return Health("error", "its health check answered nonsense")
-    return Health(state, clean_line(str(message)))

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import apsw
 
@@ -37,6 +37,12 @@ INSERT INTO chain_head VALUES (1, 0, zeroblob(32));
 _DOMAIN = b"codespar chain 1"
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 _INSERT = "INSERT INTO chain (seq, at, kind, actor, body, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SELECT = "SELECT seq, at, kind, actor, body, previous, hash FROM chain WHERE seq >= ? ORDER BY seq LIMIT ?"
+_Row: TypeAlias = tuple[int, int, str, str, str, bytes, bytes]
+_TYPES = (int, int, str, str, str, bytes, bytes)
+_LOWEST = -(1 << 63)
+# Text that is not UTF-8 or not JSON (or too deep to be ours), a time beyond the calendar.
+_UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class ChainHead:
 
 def append(connection: apsw.Connection, *, at: datetime, kind: str, actor: str, body: Mapping[str, Any]) -> ChainHead:
     """Add a record in the caller's open write transaction; it is in the log exactly if that transaction commits."""
-    last, previous = next(iter(connection.execute("SELECT seq, hash FROM chain_head")))
+    last, previous = _head(connection, None)
     seq, micros = last + 1, to_micros(at)
     text = _canonical(body)
     digest = _digest(seq, micros, kind, actor, text, previous)
@@ -67,26 +73,26 @@ def append(connection: apsw.Connection, *, at: datetime, kind: str, actor: str, 
     return ChainHead(seq, digest.hex())
 
 
-def read(connection: apsw.Connection, *, after: int = 0, limit: int = -1) -> Iterator[ChainRecord]:
-    """Records in order, from `after` on (exclusive)."""
-    rows = connection.execute(
-        "SELECT seq, at, kind, actor, body, previous, hash FROM chain WHERE seq > ? ORDER BY seq LIMIT ?",
-        (after, limit),
-    )
-    for seq, at, kind, actor, body, previous, digest in rows:
-        yield ChainRecord(seq, from_micros(at), kind, actor, json.loads(body), previous.hex(), digest.hex())
+def read(
+    connection: apsw.Connection, *, after: int = 0, limit: int = -1, name: str | None = None
+) -> Iterator[ChainRecord]:
+    """Records in order, from `after` on (exclusive). Raises IntegrityError at one that is none."""
+    for row, at, body in _rows(connection, after, limit, name):
+        seq, _, kind, actor, _, previous, digest = row
+        yield ChainRecord(seq, at, kind, actor, body, previous.hex(), digest.hex())
 
 
-def head(connection: apsw.Connection) -> ChainHead:
-    seq, digest = next(iter(connection.execute("SELECT seq, hash FROM chain_head")))
+def head(connection: apsw.Connection, name: str | None = None) -> ChainHead:
+    """Raises IntegrityError when there is none."""
+    seq, digest = _head(connection, name)
     return ChainHead(seq, digest.hex())
 
 
 def verify(connection: apsw.Connection, name: str) -> ChainHead:
     """Recompute every hash. Raises IntegrityError naming the first record that is not as it was written."""
     expected, previous = 1, bytes(32)
-    rows = connection.execute("SELECT seq, at, kind, actor, body, previous, hash FROM chain ORDER BY seq")
-    for seq, at, kind, actor, body, before, digest in rows:
+    for row, _, _ in _rows(connection, None, -1, name):
+        seq, at, kind, actor, body, before, digest = row
         if seq != expected:
             raise _broken(name, f"record {expected} is missing")
         if before != previous:
@@ -94,15 +100,41 @@ def verify(connection: apsw.Connection, name: str) -> ChainHead:
         if digest != _digest(seq, at, kind, actor, body, before):
             raise _broken(name, f"record {seq} was edited")
         expected, previous = seq + 1, digest
-    heads = list(connection.execute("SELECT seq, hash FROM chain_head"))
-    if len(heads) != 1:
-        raise _broken(name, "its head is missing")
-    last, tip = heads[0]
+    last, tip = _head(connection, name)
     if last >= expected:
         raise _broken(name, f"the last {last - expected + 1} of {last} records are missing")
     if (last, tip) != (expected - 1, previous):
         raise _broken(name, "its head does not match its last record")
     return ChainHead(last, tip.hex())
+
+
+def _rows(
+    connection: apsw.Connection, after: int | None, limit: int, name: str | None
+) -> Iterator[tuple[_Row, datetime, dict[str, Any]]]:
+    """Rows whose every value is of the kind that was written: damage may turn any into any other."""
+    # Unbounded below to verify, since a record may have been moved to any number.
+    bounds = (_LOWEST if after is None else after + 1, limit)
+    place = f"the first record after {after or 0}"
+    try:
+        for row in connection.execute(_SELECT, bounds):
+            place = f"record {row[0]}"
+            body = json.loads(row[4]) if tuple(map(type, row)) == _TYPES else None
+            if not isinstance(body, dict):
+                raise _broken(name, f"{place} is damaged")
+            yield row, from_micros(row[1]), body
+            place = f"the record after {row[0]}"
+    except _UNREADABLE as error:
+        raise _broken(name, f"{place} is damaged: {str(error).lower()}") from error
+
+
+def _head(connection: apsw.Connection, name: str | None) -> tuple[int, bytes]:
+    heads = list(connection.execute("SELECT seq, hash FROM chain_head"))
+    if len(heads) != 1:
+        raise _broken(name, "its head is missing")
+    last, tip = heads[0]
+    if type(last) is not int or type(tip) is not bytes:
+        raise _broken(name, "its head is damaged")
+    return last, tip
 
 
 def _digest(seq: int, at: int, kind: str, actor: str, body: str, previous: bytes) -> bytes:
@@ -111,9 +143,9 @@ def _digest(seq: int, at: int, kind: str, actor: str, body: str, previous: bytes
     return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
 
 
-def _broken(name: str, finding: str) -> IntegrityError:
+def _broken(name: str | None, finding: str) -> IntegrityError:
     return IntegrityError(
-        f"the record `{name}` is broken: {finding}",
+        f"the record {f'`{name}` ' if name else ''}is broken: {finding}",
         code="chain_broken",
         hint="keep the file; codespar audit export shows what it still says",
     )

@@ -11,7 +11,8 @@ import apsw
 
 from codespar_cli.errors import IntegrityError, StoreError
 from codespar_cli.storage import chain
-from codespar_cli.storage.private_files import check_private_file
+from codespar_cli.storage.private_files import check_private_file, facts_of, reason
+from codespar_cli.storage.sqlite import DAMAGE
 
 CHAINED_STORES = ("policy", "vault", "gate")
 
@@ -27,12 +28,11 @@ class ChainFile:
     def open(self) -> Iterator[apsw.Connection]:
         """A snapshot to read from. Raises StoreError, or IntegrityError when the store or its record is gone."""
         try:
+            if facts_of(self.path) is None:
+                raise IntegrityError(
+                    f"the record `{self.name}` is gone: its store was removed", code="chain_broken", file=str(self.path)
+                )
             check_private_file(self.path)
-        except FileNotFoundError:
-            raise IntegrityError(
-                f"the record `{self.name}` is gone: its store was removed", code="chain_broken", file=str(self.path)
-            ) from None
-        try:
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
             connection.set_busy_timeout(2000)
             try:
@@ -45,12 +45,14 @@ class ChainFile:
                 yield connection
             finally:
                 connection.close()
-        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
+        except DAMAGE as error:
             raise IntegrityError(
                 f"the record `{self.name}` cannot be read: {str(error).lower()}",
                 code="chain_broken",
                 file=str(self.path),
             ) from error
+        except OSError as error:
+            raise StoreError(f"cannot be read: {reason(error)}", file=str(self.path)) from error
         except apsw.Error as error:
             raise StoreError(f"cannot be read: {str(error).lower()}", file=str(self.path)) from error
 
@@ -61,15 +63,33 @@ class ChainFile:
 
     def records(self, after: int = 0) -> Iterator[chain.ChainRecord]:
         with self.open() as connection:
-            yield from chain.read(connection, after=after)
+            yield from chain.read(connection, after=after, name=self.name)
 
 
 def chain_files(state_dir: Path) -> list[ChainFile]:
-    """Every store that was ever made, also one that has been removed since."""
-    found = []
-    for name in CHAINED_STORES:
-        path = state_dir / f"{name}.db"
-        lock = state_dir / f"{name}.db.lock"
-        if path.exists() or (lock.exists() and lock.stat().st_size > 0):
-            found.append(ChainFile(name, path))
-    return found
+    """Every store that was ever made, also one that has been removed since. Raises StoreError."""
+    return [ChainFile(name, path) for name in CHAINED_STORES if _was_made(path := state_dir / f"{name}.db")]
+
+
+def _was_made(path: Path) -> bool:
+    """Whether there ever was a record. A first opening may have failed, on a full disk, before it made one."""
+    try:
+        lock, store = facts_of(path.with_name(f"{path.name}.lock")), facts_of(path)
+    except OSError as error:
+        raise StoreError(f"cannot be read: {reason(error)}", file=str(path)) from error
+    if lock is not None and lock.st_size > 0:
+        return True
+    return store is not None and store.st_size > 0 and not _is_blank(path)
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether it is a database that holds nothing at all. One that cannot be read holds something, for all we know."""
+    try:
+        check_private_file(path)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            return not list(connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1"))
+        finally:
+            connection.close()
+    except (StoreError, OSError, apsw.Error, UnicodeDecodeError):
+        return False

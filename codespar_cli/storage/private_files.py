@@ -16,6 +16,7 @@ PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
+_OWNER_SEARCH = 0o500
 
 
 def ensure_private_directory(path: Path) -> None:
@@ -28,8 +29,7 @@ def ensure_private_directory(path: Path) -> None:
         try:
             facts = path.lstat()
         except FileNotFoundError:
-            path.parent.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-            path.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+            _make_directories(path)
             facts = path.lstat()
         if not stat.S_ISDIR(facts.st_mode):
             found = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a directory"
@@ -40,6 +40,12 @@ def ensure_private_directory(path: Path) -> None:
         if facts.st_mode & _OTHERS_WRITE:
             raise StoreError(
                 f"state directory can be written by others (mode {stat.S_IMODE(facts.st_mode):04o})",
+                file=str(path),
+                hint=f"chmod 700 {path}",
+            )
+        if ~facts.st_mode & _OWNER_SEARCH:
+            raise StoreError(
+                f"state directory is closed to its owner (mode {stat.S_IMODE(facts.st_mode):04o})",
                 file=str(path),
                 hint=f"chmod 700 {path}",
             )
@@ -79,6 +85,14 @@ def check_private_file(path: Path) -> None:
         )
 
 
+def facts_of(path: Path) -> os.stat_result | None:
+    """What is at `path`, or None. Unlike `Path.exists`, which answers no on some Pythons, OSError when that is unknown."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable; a new file is only as durable as its entry."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -91,6 +105,18 @@ def sync_directory(path: Path) -> None:
 def reason(error: OSError) -> str:
     """The operating system's words, in our voice."""
     return (error.strerror or str(error)).lower()
+
+
+def _make_directories(path: Path) -> None:
+    """`path` and whatever is missing above it. The umask takes from the mode, and may take the owner's own rights."""
+    try:
+        path.mkdir(mode=PRIVATE_DIR)
+    except FileNotFoundError:
+        _make_directories(path.parent)
+        path.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+    except FileExistsError:
+        return  # somebody else has just made it, and sees to its mode
+    path.chmod(PRIVATE_DIR)
 
 
 def _check_owner(path: Path, facts: os.stat_result) -> None:

@@ -7,27 +7,34 @@ against power loss with `durability="full"`, against crashes and kill -9 with `"
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from weakref import WeakSet
 
 import apsw
 
 from codespar_cli.errors import CodesparError, StoreBusy, StoreCorrupt, StoreError, StoreSchemaNewer
-from codespar_cli.storage.private_files import check_private_file, ensure_private_directory, ensure_private_file
+from codespar_cli.storage import forks
+from codespar_cli.storage.patience import BusyHandler, Patience
+from codespar_cli.storage.private_files import (
+    check_private_file,
+    ensure_private_directory,
+    ensure_private_file,
+    facts_of,
+    reason,
+)
 from codespar_cli.storage.turnstile import Turnstile
 
 Durability: TypeAlias = Literal["full", "normal"]
 Row: TypeAlias = tuple[Any, ...]
 
-BUSY_WAIT_S = 2.0
-OPEN_WAIT_S = 20.0
+BUSY_WAIT_S = 2.5
+# Only while others get on with opening the store: many processes may meet at a new one, on a slow disk.
+_OPEN_WAIT_S = 20.0
 # The WAL is folded back when it passes this many 4 KiB pages: small, since every cold start reads what is left of it.
 _CHECKPOINT_PAGES = 512
 _PRAGMAS = (
@@ -48,16 +55,16 @@ class Schema:
     migrations: tuple[str, ...]
 
 
-_databases: WeakSet[Database] = WeakSet()
-_inherited: list[object] = []  # connections of a parent process: never closed, closing would release its locks
-
-
-def _after_fork() -> None:
-    for database in _databases:
-        database.forget_parent()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+_inherited: list[object] = []  # connections of a parent process: never closed, closing would disturb its transaction
+# What SQLite says of our own statements when the file is not what we made, besides that it is malformed.
+DAMAGE = (
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.SQLError,
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    UnicodeDecodeError,
+)
 
 
 class Database:
@@ -79,14 +86,18 @@ class Database:
         self._busy_wait_s = busy_wait_s
         self._mutex = threading.RLock()
         self._connection: apsw.Connection | None = None
+        self._opened_file: tuple[int, int] | None = None
         self._turnstile: Turnstile | None = None
-        _databases.add(self)
+        self._busy = BusyHandler(busy_wait_s)
+        self._copied_open = False
+        forks.register(self)
 
     @property
     def exists(self) -> bool:
         """Whether there is anything to read. A store that was made and is gone counts: opening it says so."""
-        lock = self._lock_path
-        return self.path.exists() or (lock.exists() and lock.stat().st_size > 0)
+        with self._translated():
+            lock = facts_of(self._lock_path)
+            return (lock is not None and lock.st_size > 0) or facts_of(self.path) is not None
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -96,6 +107,8 @@ class Database:
             self._begin(connection)
             try:
                 yield connection
+                if self._copied_open:
+                    raise self._within_a_fork()
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -135,13 +148,41 @@ class Database:
             busy, *_ = next(iter(self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")))
             return int(busy) == 0
 
+    def leave_stale_file(self) -> bool:
+        """Let go of the opened file if it is no longer the one at `path`. True if it was not.
+
+        What is written to such a file is lost, and what is read from it is old. The next use opens what is at `path`
+        now, or says that the store is gone. Within a transaction nothing is changed.
+        """
+        with self._mutex, self._translated():
+            connection = self._connection
+            if connection is None or connection.in_transaction or _file_at(self.path) == self._opened_file:
+                return False
+            self._drop()
+            return True
+
     def close(self) -> None:
         with self._mutex:
             self._drop()
 
-    def forget_parent(self) -> None:
-        """In a forked child: begin anew. The mutex may be held by a thread that the child does not have."""
-        self._mutex = threading.RLock()
+    # ── around a fork, see `forks` ──
+
+    def hold(self, wait_s: float) -> bool:
+        if not self._mutex.acquire(timeout=wait_s):
+            return False
+        if self._connection is not None and self._connection.in_transaction:
+            self._mutex.release()  # the very thread that forks is inside
+            return False
+        with suppress(apsw.Error):
+            self._drop()
+        return True
+
+    def let_go(self) -> None:
+        self._mutex.release()
+
+    def start_anew(self, *, usable: bool) -> None:
+        self._mutex = threading.RLock()  # the other may be held by a thread that the copy does not have
+        self._copied_open = not usable
         if self._connection is not None:
             _inherited.append(self._connection)
             self._connection = None
@@ -153,11 +194,13 @@ class Database:
 
     @property
     def _lock_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".lock")
+        return self._beside(".lock")
 
     def _open(self) -> apsw.Connection:
         if self._connection is not None:
             return self._connection
+        if self._copied_open:
+            raise self._within_a_fork()
         ensure_private_directory(self.path.parent)
         turnstile = Turnstile(self._lock_path)
         try:
@@ -171,7 +214,7 @@ class Database:
     def _connect(self, turnstile: Turnstile) -> apsw.Connection:
         for suffix in ("-wal", "-shm"):
             try:
-                check_private_file(self.path.with_name(self.path.name + suffix))
+                check_private_file(self._beside(suffix))
             except FileNotFoundError:
                 pass
         try:
@@ -184,15 +227,30 @@ class Database:
             if self._version(connection) == len(self._schema.migrations):
                 return connection
             connection.close()
-        turnstile.enter(OPEN_WAIT_S)
+        patience = Patience(self._busy_wait_s, signs=lambda: self._signs(turnstile), at_most_s=_OPEN_WAIT_S)
+        turnstile.enter(patience)
         try:
-            return self._migrated(turnstile)
+            turnstile.show_progress()
+            self._busy.patience = patience
+            return self._migrated(turnstile, patience)
         finally:
+            self._busy.patience = None
             turnstile.leave()
 
+    def _signs(self, turnstile: Turnstile) -> object:
+        """What changes when whoever has the turnstile gets on: another has it now, or the store grows."""
+        return turnstile.progress, *(
+            facts and facts.st_size for facts in (facts_of(self.path), facts_of(self._beside("-wal")))
+        )
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
     def _configured(self) -> apsw.Connection:
+        # Looked at before it is opened: if it is replaced in between, it counts as replaced.
+        self._opened_file = _file_at(self.path)
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_handler(_BoundedWait(self._busy_wait_s))
+        connection.set_busy_handler(self._busy)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
@@ -202,7 +260,7 @@ class Database:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         return connection
 
-    def _migrated(self, turnstile: Turnstile) -> apsw.Connection:
+    def _migrated(self, turnstile: Turnstile, patience: Patience) -> apsw.Connection:
         # Whoever gets here has the turnstile, so the state of the file is looked at afresh.
         if turnstile.store_was_made and (not self.path.exists() or self.path.stat().st_size == 0):
             raise StoreError(
@@ -215,7 +273,7 @@ class Database:
         connection = self._configured()
         version, target = self._version(connection), len(self._schema.migrations)
         if version < target:
-            self._switch_to_wal(connection)
+            self._switch_to_wal(connection, patience)
             connection.execute("BEGIN IMMEDIATE")
             for script in self._schema.migrations[version:]:
                 connection.execute(script)
@@ -226,9 +284,8 @@ class Database:
             turnstile.remember_store()
         return connection
 
-    def _switch_to_wal(self, connection: apsw.Connection) -> None:
+    def _switch_to_wal(self, connection: apsw.Connection, patience: Patience) -> None:
         # The switch needs the file for itself and does not ask the busy handler: others may be looking at the version.
-        deadline = time.monotonic() + OPEN_WAIT_S
         while True:
             try:
                 mode = next(iter(connection.execute("PRAGMA journal_mode=WAL")))[0]
@@ -236,7 +293,9 @@ class Database:
                 mode = "busy"
             if mode == "wal":
                 return
-            if mode != "busy" or time.monotonic() > deadline:
+            if mode == "busy" and not patience.lasts():
+                raise self._held_by_another(patience)
+            if mode != "busy":
                 raise StoreError(
                     "write-ahead logging is not possible here, is this a network file system?",
                     file=str(self.path),
@@ -266,22 +325,20 @@ class Database:
     def _begin(self, connection: apsw.Connection) -> None:
         turnstile = self._turnstile
         assert turnstile is not None
-        started = time.monotonic()
-        turnstile.enter(self._busy_wait_s)
+        patience = Patience(self._busy_wait_s)
+        turnstile.enter(patience)
         try:
+            self._busy.patience = patience
             connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
-            waited = time.monotonic() - started
-            raise StoreBusy(
-                f"another process held the store for {waited:.1f} s",
-                file=str(self.path),
-                hint=f"fuser -v {self.path}",
-            ) from None
+            raise self._held_by_another(patience) from None
         finally:
+            self._busy.patience = None
             turnstile.leave()
 
-    @staticmethod
-    def _roll_back(connection: apsw.Connection) -> None:
+    def _roll_back(self, connection: apsw.Connection) -> None:
+        if connection is not self._connection:
+            return  # a copy of its parent's: undoing there would undo in the log that both share
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -302,15 +359,26 @@ class Database:
             yield
         except CodesparError:
             raise
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except DAMAGE as error:
             raise self._corrupt(str(error).lower()) from error
         except (apsw.BusyError, apsw.LockedError) as error:
             raise StoreBusy("the store stayed locked", file=str(self.path), hint=f"fuser -v {self.path}") from error
         except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
             raise StoreError(f"{str(error).lower()}", file=str(self.path), hint="codespar doctor") from error
         except OSError as error:
-            words = (error.strerror or str(error)).lower()
-            raise StoreError(f"cannot be used: {words}", file=str(self.path), hint="codespar doctor") from error
+            raise StoreError(f"cannot be used: {reason(error)}", file=str(self.path), hint="codespar doctor") from error
+
+    def _held_by_another(self, patience: Patience) -> StoreBusy:
+        return StoreBusy(
+            f"another process held the store for {patience.waited_s:.1f} s",
+            file=str(self.path),
+            hint=f"fuser -v {self.path}",
+        )
+
+    def _within_a_fork(self) -> StoreError:
+        return StoreError(
+            "this process was forked within a transaction on the store, and cannot use it", file=str(self.path)
+        )
 
     def _corrupt(self, finding: str) -> StoreCorrupt:
         return StoreCorrupt(
@@ -320,18 +388,6 @@ class Database:
         )
 
 
-class _BoundedWait:
-    """SQLite's busy handler: short even sleeps up to a deadline, since the turnstile leaves one waiter at a time."""
-
-    def __init__(self, wait_s: float) -> None:
-        self._wait_s = wait_s
-        self._deadline = 0.0
-
-    def __call__(self, attempt: int) -> bool:
-        now = time.monotonic()
-        if attempt == 0:
-            self._deadline = now + self._wait_s
-        if now >= self._deadline:
-            return False
-        time.sleep(0.0001 if attempt < 20 else 0.001)
-        return True
+def _file_at(path: Path) -> tuple[int, int] | None:
+    found = facts_of(path)
+    return None if found is None else (found.st_dev, found.st_ino)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from codespar_cli.errors import StoreBusy, StoreError
+from codespar_cli.storage.patience import Patience
 from codespar_cli.storage.private_files import ensure_private_file, reason
 
 _POLL_S = 0.0002
@@ -33,8 +34,8 @@ class Turnstile:
         except OSError as error:
             raise StoreError(f"cannot be opened: {reason(error)}", file=str(path)) from error
 
-    def enter(self, wait_s: float) -> None:
-        """Take it within `wait_s` seconds. Raises StoreBusy."""
+    def enter(self, patience: Patience) -> None:
+        """Take it while `patience` lasts. Raises StoreBusy."""
         descriptor = self._descriptor
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,8 +44,8 @@ class Turnstile:
                 raise StoreError(f"cannot be locked: {reason(error)}", file=str(self.path)) from error
         else:
             return
-        deadline, pause = time.monotonic() + wait_s, _POLL_S
-        while time.monotonic() < deadline:
+        pause = _POLL_S
+        while patience.lasts():
             time.sleep(pause)
             pause = min(pause * 1.5, _POLL_LIMIT_S)
             try:
@@ -53,11 +54,22 @@ class Turnstile:
                 continue
             return
         raise StoreBusy(
-            f"another process held the store for {wait_s:g} s", file=str(self.path), hint=f"fuser -v {self.path}"
+            f"another process held the store for {patience.waited_s:.1f} s",
+            file=str(self.path),
+            hint=f"fuser -v {self.path}",
         )
 
     def leave(self) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def show_progress(self) -> None:
+        """Tell those who wait that somebody new has entered. For long stays only: it costs a write to the inode."""
+        os.utime(self._descriptor)
+
+    @property
+    def progress(self) -> int:
+        """Changes when somebody shows progress."""
+        return os.fstat(self._descriptor).st_mtime_ns
 
     @property
     def store_was_made(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from codespar_cli.core.administration.webhooks import Verifying, Wire
+from codespar_cli.core.blame import hosts_own, words_of
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
 from codespar_cli.core.text import clean_line, visible
@@ -118,7 +119,9 @@ class Replay:
             return f"no secret is configured: `[integrations.{name}] secret`"
         try:
             genuine = hook.verify_signature(payload.raw, headers[header], secrets) is True
-        except Exception as error:  # another's plugin: it cannot make a bad signature good
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # another's plugin: it cannot make a bad signature good
             return f"the signature cannot be verified: {type(error).__name__}"
         return None if genuine else "bad signature"
 
@@ -136,8 +139,11 @@ class Replay:
             told = {event_header: self._event} if self._event and event_header else {}
             try:
                 event: Any = await hook.handle_webhook(payload.value, headers.with_defaults(told) if told else headers)
-            except (Exception, SystemExit) as error:  # one handler's failure is one row
-                failed_by, failure = candidate, f"{type(error).__name__}: {clean_line(str(error), 200)}".rstrip(": ")
+            except BaseException as error:  # one handler's failure is one row
+                if hosts_own(error):
+                    raise
+                words = clean_line(words_of(error), 200)
+                failed_by, failure = candidate, f"{type(error).__name__}: {words}".rstrip(": ")
                 continue
             if isinstance(event, IntegrationEvent):
                 return Outcome(

@@ -74,6 +74,14 @@ def test_an_absent_policy_is_a_warning(newcomer):
     assert (rows["secrets"]["name"], rows["integrations"]["name"]) == ("none", "github")
 
 
+def raising(error):
+    raise error
+
+
+async def answering_later():
+    return Health("ok")
+
+
 @pytest.mark.parametrize(
     ("health", "state"),
     [
@@ -82,6 +90,10 @@ def test_an_absent_policy_is_a_warning(newcomer):
         (lambda: ("purple", ""), "error"),
         (lambda: None, "error"),
         (lambda: 1 / 0, "error"),
+        (lambda: ([], "x"), "error"),
+        (lambda: raising(SystemExit(0)), "error"),
+        (lambda: raising(BaseException()), "error"),
+        (answering_later, "error"),
         (lambda: (_ for _ in ()).throw(StoreError("gone")), "error"),
     ],
 )
@@ -95,6 +107,35 @@ def test_a_health_check_cannot_hurt(health, state):
     assert answer.state == state
     assert "\x1b" not in answer.message
     assert "\n" not in answer.message
+
+
+ROGUE = """
+class Secrets:
+    def __init__(self, options, services): pass
+    def get(self, tenant_id, key): raise SystemExit(0)
+    def health(self): raise SystemExit(0)
+"""
+
+
+def test_a_plugin_cannot_end_a_command_with_success(newcomer, tmp_path):
+    info = tmp_path / "site" / "rogue-1.dist-info"
+    info.mkdir(parents=True)
+    (tmp_path / "site" / "rogue.py").write_text(ROGUE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rogue\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[codespar.secrets]\nrogue = rogue:Secrets\n")
+    (newcomer / "plugins.toml").write_text("[secrets]\nbackend = 'rogue'\n")
+    env = {"PYTHONPATH": str(tmp_path / "site")}
+    result = run("plugins", "status", "-o", "json", env=env)
+    assert result.returncode == 1
+    secrets = next(row for row in json.loads(result.stdout) if row["kind"] == "secrets")
+    assert (secrets["health"], secrets["message"]) == ("error", "its health check failed: SystemExit")
+    assert run("doctor", env=env).returncode == 1
+    result = run("secrets", "get", "KEY", env=env)
+    assert result.returncode == 1
+    assert "error: unexpected SystemExit at rogue.py:4" in result.stderr
+    result = run("secrets", "get", "KEY", env={**env, "CODESPAR_DEBUG": "1"})
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
 
 
 def test_a_plugin_that_says_nothing_of_itself_is_taken_to_be_well():

@@ -1,7 +1,10 @@
 """The gate: nothing a plugin does lets a call through, and nothing an observer does stops one."""
 
 import asyncio
+import functools
+import threading
 import time
+import xmlrpc.client
 from decimal import Decimal
 
 import pytest
@@ -396,3 +399,260 @@ def test_a_gate_without_policy_allows():
     assert gate.check(ToolCall("a", "t")).allowed
     with gate.call("a", "t"):
         pass
+
+
+# ── holds that nobody waits for any more ──
+
+
+class Slow(Scripted):
+    bounded = False
+
+    def __init__(self, seconds):
+        super().__init__(HELD)
+        self.seconds = seconds
+        self.given_back = threading.Event()
+
+    def evaluate(self, *arguments, context=None):
+        time.sleep(self.seconds)
+        return super().evaluate(*arguments, context=context)
+
+    def release(self, reservation_id):
+        super().release(reservation_id)
+        self.given_back.set()
+
+
+def slow_gate(seconds, **options):
+    registry, policy = PluginRegistry(), Slow(seconds)
+    registry.register_policy(policy)
+    return Gate(registry, **options), policy
+
+
+def test_a_hold_that_comes_after_the_deadline_is_given_back():
+    gate, policy = slow_gate(0.2, deadline_s=0.02)
+    assert gate.check(ToolCall("a", "t")).code == "policy_timeout"
+    assert policy.given_back.wait(5)
+    assert policy.released == ["rs-1"]
+
+
+def test_a_hold_of_a_task_that_was_cancelled_meanwhile_is_given_back():
+    gate, policy = slow_gate(0.2)
+
+    async def use():
+        async with gate.call("a", "t", cost="1"):
+            raise AssertionError("it never runs")
+
+    async def run():
+        task = asyncio.create_task(use())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert policy.given_back.wait(5)
+    assert (policy.released, policy.settled) == (["rs-1"], [])
+
+
+def test_a_call_under_way_cannot_be_entered_again_and_begins_anew_afterwards():
+    gate, policy, _ = gate_over(HELD)
+    call = gate.call("a", "t", cost="1")
+    with call:
+        call.cost = "5"
+        with pytest.raises(RuntimeError, match="already under way"), call:
+            pass
+        assert len(policy.seen) == 1
+    with call:
+        pass
+    assert [cost for _, cost in policy.settled] == ["5", "1"]
+    policy.answer = PolicyDecision(allowed=False)
+    for _ in range(2):
+        with pytest.raises(CallDenied), call:
+            pass
+
+
+# ── hooks that answer everything, or answer later ──
+
+
+def test_a_hook_that_answers_every_attribute_is_asked_without_end():
+    class Everything:
+        def __call__(self, *arguments, **keywords):
+            return PolicyDecision(allowed=True)
+
+        def __getattr__(self, name):
+            return self
+
+    for hook, allowed in ((Everything(), True), (xmlrpc.client.ServerProxy("http://127.0.0.1:1/"), False)):
+        registry = PluginRegistry()
+        registry.register_policy(hook)
+        assert Gate(registry).check(ToolCall("a", "t")).allowed is allowed
+
+
+def test_properties_of_a_policy_that_raise_are_no_way_past_it():
+    class Touchy(Scripted):
+        @property
+        def bounded(self):
+            raise SystemExit(0)
+
+        @property
+        def preview(self):
+            raise ValueError
+
+    registry = PluginRegistry()
+    registry.register_policy(Touchy(PolicyDecision(allowed=False, code="no")))
+    assert Gate(registry).check(ToolCall("a", "t")).code == "no"
+    assert Gate(registry).preview(ToolCall("a", "t")).code == "no"
+
+
+def test_async_observers_by_mistake_are_counted_without_a_warning():
+    class Async:
+        async def record(self, metric):
+            raise AssertionError("it never runs")
+
+    registry = PluginRegistry()
+    registry.register_observability(Async())
+    gate = Gate(registry)
+    gate.record(ToolCall("a", "t"), Outcome())
+    assert gate.failures == {"observability": 1}
+
+
+def test_a_cost_that_cannot_be_read_is_an_unknown_one():
+    class Unreadable:
+        def __str__(self):
+            raise RuntimeError("private")
+
+    gate, _, recorder = gate_over(PolicyDecision(allowed=True))
+    with gate.call("a", "t", cost=Unreadable()) as call:
+        call.cost = Unreadable()
+    assert (recorder.metrics[0].cost, recorder.metrics[0].cost_source) == (None, "unknown")
+
+
+class Fatal(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), Fatal(), asyncio.CancelledError()])
+def test_an_integration_cannot_end_the_program(error):
+    class Bad:
+        id, name = "bad", "Bad"
+
+        async def handle_webhook(self, payload, headers):
+            raise error
+
+    registry = PluginRegistry()
+    registry.register_integration(Bad())
+    gate = Gate(registry)
+    assert asyncio.run(gate.handle_webhook("bad", {}, {})) is None
+    assert gate.failures == {"integrations": 1}
+
+
+def test_the_hosts_own_cancellation_of_a_webhook_passes():
+    class Waiting:
+        id, name = "w", "W"
+
+        async def handle_webhook(self, payload, headers):
+            await asyncio.sleep(60)
+
+    registry = PluginRegistry()
+    registry.register_integration(Waiting())
+    gate = Gate(registry)
+
+    async def run():
+        async with asyncio.timeout(0.02):
+            await gate.handle_webhook("w", {}, {})
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
+    assert gate.failures == {}
+
+
+class TestOddFunctions:
+    def test_async_generators_hear_what_is_sent_and_thrown_and_are_closed(self):
+        gate, _, recorder = gate_over(HELD)
+        heard = []
+
+        @gate.tool
+        async def echo():
+            try:
+                heard.append((yield 1))
+                yield 2
+            except LookupError:
+                yield 3
+            finally:
+                heard.append("closed")
+
+        async def consume():
+            stream = echo()
+            found = [await anext(stream), await stream.asend("hi"), await stream.athrow(LookupError())]
+            await stream.aclose()
+            return found
+
+        assert asyncio.run(consume()) == [1, 2, 3]
+        assert heard == ["hi", "closed"]
+        assert recorder.metrics[0].success
+
+    def test_what_an_async_generator_raises_passes_and_is_recorded(self):
+        gate, policy, recorder = gate_over(HELD)
+
+        @gate.tool
+        async def fails():
+            yield 1
+            raise LookupError
+
+        async def consume():
+            return [item async for item in fails()]
+
+        with pytest.raises(LookupError):
+            asyncio.run(consume())
+        assert (policy.released, recorder.metrics[0].error_type) == (["rs-1"], "LookupError")
+
+    def test_builtins_and_partials(self):
+        gate, policy, _ = gate_over(HELD)
+
+        def act(path, mode="r", *, force=False):
+            return path, mode, force
+
+        assert gate.tool(max)(1, 2) == 2
+        assert gate.tool(functools.partial(max, 1))(3) == 3
+        assert gate.tool(functools.partial(act, "/etc", force=True))("w") == ("/etc", "w", True)
+        assert [(seen[1], seen[3].args) for seen in policy.seen] == [
+            ("max", {"args": [1, 2], "kwargs": {}}),
+            ("max", {"args": [1, 3], "kwargs": {}}),
+            ("act", {"path": "/etc", "mode": "w", "force": True}),
+        ]
+
+    def test_an_object_whose_call_is_async_is_guarded_while_it_runs(self):
+        gate, _, recorder = gate_over(HELD)
+
+        class Fetch:
+            async def __call__(self, url):
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            asyncio.run(gate.tool(Fetch())("u"))
+        assert (recorder.metrics[0].tool_name, recorder.metrics[0].error_type) == ("Fetch", "LookupError")
+
+    def test_only_what_a_method_is_bound_to_is_no_argument(self):
+        gate, policy, _ = gate_over(HELD)
+
+        class Tools:
+            @gate.tool
+            def own(self, path, *, cls="x"):
+                return path
+
+            @classmethod
+            @gate.tool
+            def of_class(cls, path):
+                return path
+
+        @gate.tool
+        def free(cls, *, self=1):
+            return cls
+
+        Tools().own("a", cls="big")
+        Tools.of_class("b")
+        free("c", self=2)
+        assert [seen[3].args for seen in policy.seen] == [
+            {"path": "a", "cls": "big"},
+            {"path": "b"},
+            {"cls": "c", "self": 2},
+        ]

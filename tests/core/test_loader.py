@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from codespar_cli.core.loader import installed_plugins
+from codespar_cli.core.plugin_status import plugin_statuses
 from codespar_cli.errors import CodesparError, ConfigError, StoreError
 from codespar_cli.plugins import BUILTINS
 from codespar_cli.startup import build_registry, load, read_config
@@ -29,6 +30,19 @@ PLUGINS = """
     newer.api = 2
     def current(options, services): return Policy(options, services)
     current.api = 1
+    class Fatal(BaseException): pass
+    class Mute(Exception):
+        def __str__(self): raise SystemExit(0)
+    def fails(options, services): raise Fatal
+    def mute(options, services): raise Mute
+    def anything(options, services): return object()
+    async def forgetful(options, services): return Policy(options, services)
+    class Connector:
+        id, name = "same", "Same"
+        def __init__(self, options, services): pass
+        async def handle_webhook(self, payload, headers): return None
+    class Nameless(Connector):
+        id = None
     class Incomplete:
         def __init__(self, options, services): pass
 """
@@ -44,7 +58,8 @@ def installed(tmp_path, monkeypatch):
         info.mkdir(parents=True)
         (site / f"{module}.py").write_text(textwrap.dedent(PLUGINS))
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        names = names or ["raises", "exits", "nothing", "wants", "stored", "newer", "current", "Incomplete", "absent"]
+        known = "raises exits nothing wants stored newer current Incomplete absent fails mute anything forgetful"
+        names = names or known.split()
         points = "\n".join(f"{name.lower()} = {module}:{name}" for name in names)
         (info / "entry_points.txt").write_text(f"[codespar.{group}]\n{points}\n")
         monkeypatch.syspath_prepend(str(site))
@@ -64,9 +79,13 @@ def loading(newcomer, text):
     [
         ("raises", "`raises` cannot be loaded: RuntimeError: \\x1b[2Jno network", 2),
         ("exits", "`exits` cannot be loaded: SystemExit", 2),
-        ("nothing", "its factory returned nothing", None),
+        ("nothing", "its factory returned nothing", 2),
         ("wants", "policy.size: expected a whole number", 4),
         ("newer", "speaks plugin api 2, this codespar speaks 1", 2),
+        ("fails", "`fails` cannot be loaded: Fatal", 2),
+        ("mute", "`mute` cannot be loaded: Mute", 2),
+        ("anything", "`anything` cannot be loaded: policy: object has no method `evaluate`", 2),
+        ("forgetful", "`forgetful` cannot be loaded: policy: coroutine has no method `evaluate`", 2),
         ("absent", "`absent` cannot be loaded: AttributeError", 2),
     ],
 )
@@ -89,6 +108,24 @@ def test_a_plugin_without_the_contracts_methods_is_refused(newcomer, installed):
     installed()
     with pytest.raises(CodesparError, match="has no method `evaluate`"):
         loading(newcomer, "[policy]\nbackend = 'incomplete'\n")
+
+
+def test_an_id_that_two_integrations_claim_is_an_error_with_its_place(newcomer, installed):
+    installed(group="integrations", names=["Connector"])
+    installed(distribution="rival", group="integrations", names=["Nameless"], module="rival_plugins")
+    with pytest.raises(ConfigError, match="has no `id`") as caught:
+        loading(newcomer, "[integrations]\nactive = ['nameless']\n")
+    assert (caught.value.exit_code, caught.value.file) == (2, "plugins.toml")
+    point = newcomer.parent / "site-rival/rival-1.2.dist-info/entry_points.txt"
+    point.write_text("[codespar.integrations]\nsecond = rival_plugins:Connector\n")
+    text = "[integrations]\nactive = ['connector', 'second']\n[integrations.second]\nx = 1\n"
+    with pytest.raises(
+        ConfigError, match="`second` cannot be used: integration `same` is already registered"
+    ) as caught:
+        loading(newcomer, text)
+    assert (caught.value.exit_code, caught.value.file, caught.value.line) == (2, "plugins.toml", 3)
+    statuses = plugin_statuses(read_config(), BUILTINS)
+    assert [one.loadable for one in statuses if one.kind == "integrations"] == [True, False]
 
 
 def test_a_factory_gets_its_own_table_and_the_services(newcomer, installed, monkeypatch):

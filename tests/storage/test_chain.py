@@ -104,3 +104,42 @@ def test_a_removed_store_or_table_is_found(tmp_path):
     (file,) = chain_files(tmp_path)
     with pytest.raises(IntegrityError, match="removed"):
         file.verify()
+
+
+DAMAGE = [
+    "UPDATE chain SET body = '[]' WHERE seq = 2",
+    "UPDATE chain SET body = '{' WHERE seq = 2",
+    "UPDATE chain SET body = CAST(x'ff' AS TEXT) WHERE seq = 2",
+    "UPDATE chain SET kind = CAST(x'ff' AS TEXT) WHERE seq = 2",
+    "UPDATE chain SET at = 9223372036854775807 WHERE seq = 2",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("look", [lambda c: chain.verify(c, "x"), lambda c: list(chain.read(c, name="x"))])
+def test_a_record_that_is_none_is_named(damage, look):
+    connection = filled(3)
+    connection.execute(damage)
+    with pytest.raises(IntegrityError, match=r"`x` is broken: (record 2|the record after 1) is damaged"):
+        look(connection)
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM chain_head", "DROP TABLE chain_head"])
+def test_nothing_is_appended_to_a_chain_without_a_head(tmp_path, damage):
+    database = Database(tmp_path / "gate.db", SCHEMA)
+    with database.write() as connection:
+        connection.execute(damage)
+    with pytest.raises(IntegrityError), database.write() as connection:
+        chain.append(connection, at=AT, kind="k", actor="a", body={})
+
+
+def test_a_store_that_was_never_made_has_no_record(tmp_path):
+    (tmp_path / "gate.db").touch(mode=0o600)
+    (tmp_path / "gate.db.lock").touch(mode=0o600)
+    assert chain_files(tmp_path) == []
+    apsw.Connection(str(tmp_path / "gate.db")).execute("PRAGMA journal_mode=WAL")
+    assert chain_files(tmp_path) == []
+    (tmp_path / "gate.db.lock").write_bytes(b"1")
+    (file,) = chain_files(tmp_path)
+    with pytest.raises(IntegrityError, match="gone"):
+        file.verify()

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import apsw
 import pytest
 
 from codespar_cli.errors import StoreBusy, StoreCorrupt, StoreError, StoreSchemaNewer
+from codespar_cli.storage.patience import Patience
 from codespar_cli.storage.sqlite import Database, Schema
+from codespar_cli.storage.turnstile import Turnstile
 
 ONE = Schema(0x43530001, ("CREATE TABLE t (x INTEGER) STRICT",))
 TWO = Schema(0x43530001, (*ONE.migrations, "CREATE TABLE u (y INTEGER) STRICT"))
@@ -39,10 +42,10 @@ def python(code, *arguments, **options):
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    return tmp_path / "state" / "store.db"
+    return tmp_path / "local" / "state" / "store.db"
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o277, 0o777])
 def test_everything_is_private_under_any_umask(path, umask):
     before = os.umask(umask)
     try:
@@ -52,7 +55,8 @@ def test_everything_is_private_under_any_umask(path, umask):
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
         os.umask(before)
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    for made in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert set(modes) >= {"store.db", "store.db-wal", "store.db.lock"}
     assert set(modes.values()) == {0o600}
 
@@ -66,7 +70,7 @@ def test_a_file_that_others_can_read_is_refused_with_the_chmod(path):
 
 
 def test_a_directory_that_others_can_write_is_refused_and_one_they_can_read_is_tightened(path):
-    path.parent.mkdir(mode=0o755)
+    path.parent.mkdir(mode=0o755, parents=True)
     path.parent.chmod(0o777)
     with pytest.raises(StoreError, match="written by others"):
         Database(path, ONE).query("SELECT 1")
@@ -77,7 +81,7 @@ def test_a_directory_that_others_can_write_is_refused_and_one_they_can_read_is_t
 
 @pytest.mark.parametrize("name", ["store.db", "store.db.lock", "store.db-wal"])
 def test_symbolic_links_are_not_followed(path, tmp_path, name):
-    path.parent.mkdir(mode=0o700)
+    path.parent.mkdir(mode=0o700, parents=True)
     target = tmp_path / "elsewhere"
     target.touch(mode=0o600)
     (path.parent / name).symlink_to(target)
@@ -88,6 +92,7 @@ def test_symbolic_links_are_not_followed(path, tmp_path, name):
 
 def test_a_state_directory_that_is_a_link_is_refused(path, tmp_path):
     (tmp_path / "real").mkdir(mode=0o700)
+    path.parent.parent.mkdir()
     path.parent.symlink_to(tmp_path / "real")
     with pytest.raises(StoreError, match="symbolic link"):
         Database(path, ONE).query("SELECT 1")
@@ -148,7 +153,7 @@ def test_a_store_that_is_gone_is_not_made_anew(path, loss):
 
 
 def test_another_programs_database_is_refused(path):
-    path.parent.mkdir(mode=0o700)
+    path.parent.mkdir(mode=0o700, parents=True)
     apsw.Connection(str(path)).execute("CREATE TABLE mine (x)")
     path.chmod(0o600)
     with pytest.raises(StoreCorrupt, match="not a codespar store"):
@@ -233,6 +238,83 @@ def test_a_stuck_writer_is_waited_for_a_bounded_time_and_readers_go_on(path):
         connection.execute("INSERT INTO t VALUES (1)")
 
 
+HOLD = """
+    database.query("SELECT 1")
+    with database.write() as connection:
+        print("holding", flush=True)
+        time.sleep(600)
+"""
+
+
+def test_waiters_behind_a_stopped_writer_wait_no_longer_than_one_alone(path):
+    holder = python(HOLD, path)
+    waiters = []
+    try:
+        assert holder.stdout.readline() == "holding\n"
+        os.kill(holder.pid, signal.SIGSTOP)
+        code = """
+            from codespar_cli.errors import StoreBusy
+            database.query("SELECT 1")
+            started = time.monotonic()
+            try:
+                with database.write():
+                    print("not held")
+            except StoreBusy:
+                print(time.monotonic() - started)
+        """
+        waiters = [python(code, path) for _ in range(4)]
+        assert all(2 < float(waiter.communicate(timeout=60)[0]) < 3.5 for waiter in waiters)
+    finally:
+        for process in (holder, *waiters):
+            process.kill()
+            process.communicate()
+
+
+def test_a_first_opening_waits_no_longer_for_who_makes_no_progress(path):
+    path.parent.mkdir(mode=0o700, parents=True)
+    turnstile = Turnstile(path.with_name("store.db.lock"))
+    turnstile.enter(Patience(0))
+    started = time.monotonic()
+    with pytest.raises(StoreBusy):
+        Database(path, ONE, busy_wait_s=0.3).query("SELECT 1")
+    assert 0.2 < time.monotonic() - started < 2
+
+
+def test_a_first_opening_goes_on_waiting_while_others_make_progress(path):
+    path.parent.mkdir(mode=0o700, parents=True)
+    turnstile = Turnstile(path.with_name("store.db.lock"))
+    turnstile.enter(Patience(0))
+
+    def get_on():
+        for _ in range(15):
+            time.sleep(0.1)
+            turnstile.show_progress()
+        turnstile.leave()
+
+    thread = threading.Thread(target=get_on)
+    thread.start()
+    started = time.monotonic()
+    assert Database(path, ONE, busy_wait_s=1.0).query("SELECT 1") == [(1,)]
+    assert time.monotonic() - started > 1.3
+    thread.join()
+
+
+@pytest.mark.parametrize("statement", ["SELECT y FROM t", "SELECT * FROM gone", "SELECT CAST(x'ff' AS TEXT)"])
+def test_a_file_that_is_not_as_we_made_it_is_damage(path, statement):
+    with pytest.raises(StoreCorrupt) as caught:
+        Database(path, ONE).query(statement)
+    assert caught.value.exit_code == 5
+    assert str(caught.value.__cause__).lower() in caught.value.message
+
+
+def test_what_cannot_be_looked_at_is_an_error_that_names_it(path):
+    long = path.with_name("x" * 300)
+    path.parent.mkdir(mode=0o700, parents=True)
+    with pytest.raises(StoreError) as caught:
+        _ = Database(long, ONE).exists
+    assert caught.value.file == str(long)
+
+
 def test_what_was_acknowledged_survives_kill_9(path):
     code = """
         n = 0
@@ -253,48 +335,7 @@ def test_what_was_acknowledged_survives_kill_9(path):
             connection.execute("DELETE FROM t")
 
 
-def test_a_forked_child_opens_its_own_connection(path):
-    database = Database(path, ONE)
-    database.query("SELECT 1")
-    child = os.fork()
-    if child == 0:
-        try:
-            with database.write() as connection:
-                connection.execute("INSERT INTO t VALUES (5)")
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    with database.write() as connection:
-        connection.execute("INSERT INTO t VALUES (6)")
-    assert database.query("SELECT x FROM t ORDER BY x") == [(5,), (6,)]
-
-
-def test_a_child_forked_while_another_thread_writes_does_not_hang(path):
-    import threading
-
-    database = Database(path, ONE)
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold():
-        with database.write():
-            inside.set()
-            leave.wait(30)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    inside.wait(30)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if database.query("SELECT count(*) FROM t") == [(0,)] else 1)
-    leave.set()
-    thread.join()
-    assert os.waitpid(child, 0)[1] == 0
-
-
 def test_threads_share_one_database(path):
-    import threading
-
     database = Database(path, ONE)
 
     def work():
@@ -347,3 +388,58 @@ def test_a_store_of_another_user_is_refused(path):
     os.chown(path, 12345, 12345)
     with pytest.raises(StoreError, match="another user"):
         Database(path, ONE).query("SELECT 1")
+
+
+def files_of(path):
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def count(database):
+    return database.query("SELECT count(*) FROM t")[0][0]
+
+
+@pytest.fixture
+def opened(path):
+    database = Database(path, ONE)
+    with database.write() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    yield database
+    database.close()
+
+
+def test_the_file_at_the_path_is_not_stale(path, opened):
+    assert not opened.leave_stale_file()
+    assert not Database(path, ONE).leave_stale_file()
+    opened.close()
+    assert not opened.leave_stale_file()
+
+
+def test_a_file_that_was_replaced_is_left_for_the_one_that_took_its_place(path, opened):
+    other = Database(path.with_name("other.db"), ONE)
+    assert count(other) == 0
+    other.truncate_log()
+    other.close()
+    for file in files_of(path)[1:]:
+        file.unlink()
+    other.path.rename(path)
+    assert count(opened) == 1
+    assert opened.leave_stale_file()
+    assert count(opened) == 0
+    assert not opened.leave_stale_file()
+
+
+def test_a_file_that_has_gone_is_left_and_missed(path, opened):
+    for file in files_of(path):
+        file.unlink()
+    assert opened.leave_stale_file()
+    with pytest.raises(StoreError) as caught:
+        opened.query("SELECT 1")
+    assert caught.value.code == "store_missing"
+
+
+def test_a_transaction_is_not_torn_from_its_file(path, opened):
+    with opened.read() as connection:
+        path.unlink()
+        assert not opened.leave_stale_file()
+        assert list(connection.execute("SELECT count(*) FROM t")) == [(1,)]
+    assert opened.leave_stale_file()

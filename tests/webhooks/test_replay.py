@@ -225,7 +225,9 @@ def test_a_vault_that_cannot_be_opened_stops_everything():
 # ── what handlers do ──
 
 
-@pytest.mark.parametrize("failure", [ValueError("boom\x1b"), KeyError(), RecursionError(), SystemExit(3)])
+@pytest.mark.parametrize(
+    "failure", [ValueError("boom\x1b"), KeyError(), RecursionError(), SystemExit(3), BaseException()]
+)
 def test_a_handler_that_breaks_costs_its_own_payload(failure):
     hooks = {"foreign": Foreign(failure), **integrations()}
     taken, broken = replay(payload(), payload(b'{"mine": 1}'), hooks=hooks)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import heapq
-import time
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import Annotated, TypeAlias
 
 import typer
 
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import Output, OutputOption, StreamOption, StreamOutput, as_since
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.tailing import ReaderWatch
 from codespar_cli.cli.views import audit as view
 from codespar_cli.errors import IntegrityError
 from codespar_cli.storage.chain import ChainRecord
@@ -23,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+_Entry: TypeAlias = tuple[str, ChainRecord]
 _POLL_S = 0.1
 
 
@@ -35,17 +36,35 @@ def tail(
 ) -> None:
     """Show the last records of all chains, in order of time."""
     session: Session = context.obj
-    files = chain_files(session.config.state_dir)
-    latest = heapq.nlargest(count, _merged(files), key=lambda entry: (entry[1].at, entry[1].seq))
-    _show(session, list(reversed(latest)), output)
-    seen = {file.name: _last(file) for file in files}
-    while follow:
-        time.sleep(_POLL_S)
+    seen: dict[str, int] = {}
+    entries = _noted(_merged(chain_files(session.config.state_dir)), seen)
+    latest = heapq.nlargest(count, entries, key=lambda entry: (entry[1].at, entry[1].seq))
+    latest.reverse()
+    if not follow:
+        _show(session, latest, output)
+        return
+    try:
+        _follow(session, latest, seen, output)
+    except BrokenPipeError:
+        pass  # whoever read has seen enough
+
+
+def _follow(session: Session, latest: list[_Entry], seen: dict[str, int], output: StreamOutput) -> None:
+    if output is StreamOutput.table:
+        session.terminal.line(view.tail_header(), style="bold")
+        _show_lines(session, latest)
+    else:
+        _show(session, latest, output)
+    session.terminal.stdout.flush()
+    reader = ReaderWatch(session.terminal.stdout)
+    while reader.wait(_POLL_S) and not session.terminal.reader_gone:
         for file in chain_files(session.config.state_dir):
-            fresh = [(file.name, record) for record in file.records(after=seen.get(file.name, 0))]
-            if fresh:
-                seen[file.name] = fresh[-1][1].seq
-                _show(session, fresh, StreamOutput.jsonl if output is StreamOutput.json else output)
+            fresh = _noted(((file.name, record) for record in file.records(after=seen.get(file.name, 0))), seen)
+            if output is StreamOutput.table:
+                _show_lines(session, fresh)
+            else:
+                _show(session, fresh, StreamOutput.jsonl)
+        session.terminal.stdout.flush()
 
 
 @app.command()
@@ -90,23 +109,28 @@ def export(
         _show(session, list(entries), output)
 
 
-def _merged(files: list[ChainFile]) -> Iterator[tuple[str, ChainRecord]]:
+def _merged(files: list[ChainFile]) -> Iterator[_Entry]:
     streams = [_named(file) for file in files]
     return heapq.merge(*streams, key=lambda entry: entry[1].at)
 
 
-def _named(file: ChainFile) -> Iterator[tuple[str, ChainRecord]]:
+def _named(file: ChainFile) -> Iterator[_Entry]:
     return ((file.name, record) for record in file.records())
 
 
-def _last(file: ChainFile) -> int:
-    from codespar_cli.storage.chain import head
+def _noted(entries: Iterable[_Entry], seen: dict[str, int]) -> Iterator[_Entry]:
+    """Notes which was the last of each chain, so that whoever follows goes on from there and misses none."""
+    for name, record in entries:
+        seen[name] = record.seq
+        yield name, record
 
-    with file.open() as connection:
-        return head(connection).seq
+
+def _show_lines(session: Session, entries: Iterable[_Entry]) -> None:
+    for name, record in entries:
+        session.terminal.line(view.tail_line(name, record))
 
 
-def _show(session: Session, entries: list[tuple[str, ChainRecord]], output: StreamOutput) -> None:
+def _show(session: Session, entries: Iterable[_Entry], output: StreamOutput) -> None:
     if output is StreamOutput.json:
         session.terminal.json([view.record_json(name, record) for name, record in entries])
     elif output is StreamOutput.jsonl:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,16 @@ import typer
 
 from codespar_cli.cli.commands import metrics_record
 from codespar_cli.cli.lazy import FileGroup
-from codespar_cli.cli.parameters import Output, OutputOption, StreamOption, StreamOutput, as_duration, as_since
+from codespar_cli.cli.parameters import (
+    Output,
+    OutputOption,
+    StreamOption,
+    StreamOutput,
+    as_amount,
+    as_duration,
+    as_since,
+    as_whole,
+)
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.tailing import ReaderWatch, follow, rows_within
 from codespar_cli.cli.views import metrics as view
@@ -37,6 +46,7 @@ app.command("record")(metrics_record.record)
 
 _INTERRUPTED = 130
 _LAST_ROWS = 10
+_LARGEST_COST = 10**9
 
 
 class By(str, Enum):
@@ -62,8 +72,8 @@ class Sort(str, Enum):
 
 
 ToolGlob = Annotated[str | None, typer.Argument(metavar="[TOOL]", help="a name or a glob such as github/**")]
-AgentGlob = Annotated[str | None, typer.Option("--agent", metavar="A", help="only this agent; a name or a glob")]
-Since = Annotated[str | None, typer.Option("--since", metavar="T", help="a duration such as 10m, or a time")]
+AgentGlob = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="only this agent; a name or a glob")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="a duration such as 10m, or a time")]
 ByOption = Annotated[By, typer.Option("--by", help="what to add up")]
 
 
@@ -73,19 +83,24 @@ def tail(
     tool: ToolGlob = None,
     agent: AgentGlob = None,
     errors: Annotated[bool, typer.Option("--errors", help="only calls that failed")] = False,
-    slow: Annotated[str | None, typer.Option("--slow", metavar="2s", help="only calls that took this long")] = None,
-    min_cost: Annotated[str | None, typer.Option("--min-cost", metavar="N", help="only calls that cost this")] = None,
+    slow: Annotated[
+        str | None, typer.Option("--slow", metavar="DURATION", help="only calls that took as long as 2s")
+    ] = None,
+    min_cost: Annotated[
+        str | None, typer.Option("--min-cost", metavar="N", help="only calls that cost as much")
+    ] = None,
     since: Since = None,
     count: Annotated[
-        int | None, typer.Option("-n", min=0, help="how many rows to begin with; 10, or all of --since")
+        str | None, typer.Option("-n", metavar="N", help="how many rows to begin with; 10, or all of --since")
     ] = None,
     wait: Annotated[bool, typer.Option("--follow/--no-follow", help="go on with rows as they are recorded")] = True,
     output: StreamOption = StreamOutput.table,
 ) -> int:
-    """Show calls as they are recorded, by whatever process."""
+    """Show calls as they are recorded, by any process."""
     session: Session = context.obj
     if wait and output is StreamOutput.json:
         raise UsageError("`-o json` is one document and needs an end", hint="use -o jsonl, or add --no-follow")
+    first = as_whole(count, "-n")
     slowest = as_duration(slow, "--slow")
     wanted = MetricFilter(
         tool=tool,
@@ -93,12 +108,12 @@ def tail(
         tenant=_tenant(session),
         errors=errors,
         slow_ms=slowest.total_seconds() * 1000 if slowest else None,
-        min_cost=_amount(min_cost, "--min-cost"),
+        min_cost=_least(min_cost, "--min-cost"),
         since=as_since(since, "--since", session.clock),
     )
     reader: MetricsReader = session.able("observability", "rows", "last")
     try:
-        _tail(session, reader, wanted, count, wait=wait, output=output)
+        _tail(session, reader, wanted, first, wait=wait, output=output)
     except BrokenPipeError:
         pass  # whoever read has seen enough
     except KeyboardInterrupt:
@@ -115,7 +130,10 @@ def stats(
     sort: Annotated[Sort | None, typer.Option("--sort", help="largest first; key: by name")] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Add up calls: errors, latency percentiles (within 1 %), cost, tokens, and the trend against the period before."""
+    """Add up calls: errors, latency, cost and trend.
+
+    Percentiles are within 1 % of exact. The trend compares with the period of the same length before --since.
+    """
     session: Session = context.obj
     reader: MetricsReader = session.able("observability", "stats")
     wanted = MetricFilter(tool=tool, tenant=_tenant(session), since=as_since(since, "--since", session.clock))
@@ -135,7 +153,10 @@ def costs(
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the rows as CSV, too")] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Show what calls cost, each group's share, and what a day and 30 days would cost at this rate."""
+    """Show what calls cost, with shares and a forecast.
+
+    The forecast is what a day and 30 days cost at the rate of the period.
+    """
     session: Session = context.obj
     reader: MetricsReader = session.able("observability", "costs")
     wanted = MetricFilter(tenant=_tenant(session), since=as_since(since, "--since", session.clock))
@@ -205,15 +226,10 @@ def _tenant(session: Session) -> str | None:
     return session.tenant_option or session.environ.get("CODESPAR_TENANT") or None
 
 
-def _amount(text: str | None, option: str) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= 10**9:
-        raise UsageError(f"{option}: expected an amount such as 0.05, found `{text}`")
+def _least(text: str | None, option: str) -> Decimal | None:
+    amount = as_amount(text, option)
+    if amount is not None and not 0 <= amount <= _LARGEST_COST:
+        raise UsageError(f"{option}: expected an amount from 0 to {_LARGEST_COST}, found `{text}`")
     return amount
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from codespar_cli.cli import secret_input
+from codespar_cli.cli.discreet import DiscreetCommand
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import Output, OutputOption, YesOption, as_duration
 from codespar_cli.cli.secrets_get import Options as GetOptions
@@ -28,8 +29,6 @@ app = typer.Typer(
 DUE_WITHIN = timedelta(days=7)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="the secret's name")]
-# Whatever stands after the key is taken and looked at by us, so that no usage error of Typer's can repeat it.
-_EXTRA = {"allow_extra_args": True}
 FromFileOption = Annotated[str | None, typer.Option("--from-file", metavar="PATH", help="take the bytes of a file")]
 GenerateOption = Annotated[int | None, typer.Option("--generate", metavar="N", help="make N random characters")]
 ExpiresOption = Annotated[str | None, typer.Option("--expires", metavar="AGE", help="due for replacement after, 90d")]
@@ -37,7 +36,7 @@ NoteOption = Annotated[str | None, typer.Option("--note", help="a remark, stored
 VersionOption = Annotated[str | None, typer.Option("--version", metavar="N", help="an earlier version")]
 
 
-@app.command("set", context_settings=_EXTRA)
+@app.command("set", cls=DiscreetCommand)
 def set_secret(
     context: typer.Context,
     key: KeyArgument,
@@ -52,7 +51,6 @@ def set_secret(
 ) -> int:
     """Store a value: typed, piped, from a file or made up."""
     session: Session = context.obj
-    secret_input.refuse_value_in_argv(key, context.args)
     vault = session.able("secrets", "put")
     expires_at = _expiry(session, expires)
     value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
@@ -61,7 +59,7 @@ def set_secret(
     return 0
 
 
-@app.command("get")
+@app.command("get", cls=DiscreetCommand)
 def get_secret(
     context: typer.Context,
     key: KeyArgument,
@@ -73,7 +71,7 @@ def get_secret(
     return run_get(context.obj, GetOptions(key=key, reveal=reveal, version=version, output=output.value))
 
 
-@app.command("list")
+@app.command("list", cls=DiscreetCommand)
 def list_secrets(
     context: typer.Context,
     due: Annotated[bool, typer.Option("--due", help="only what has expired or will within 7 days")] = False,
@@ -93,7 +91,7 @@ def list_secrets(
     return 0
 
 
-@app.command("history")
+@app.command("history", cls=DiscreetCommand)
 def show_history(context: typer.Context, key: KeyArgument, output: OutputOption = Output.table) -> int:
     """List the versions of a secret, newest first."""
     session: Session = context.obj
@@ -106,7 +104,7 @@ def show_history(context: typer.Context, key: KeyArgument, output: OutputOption 
     return 0
 
 
-@app.command("delete")
+@app.command("delete", cls=DiscreetCommand)
 def delete_secret(context: typer.Context, key: KeyArgument, yes: YesOption = False) -> int:
     """Hide a secret and all its versions."""
     session: Session = context.obj
@@ -122,7 +120,7 @@ def delete_secret(context: typer.Context, key: KeyArgument, yes: YesOption = Fal
     return 0
 
 
-@app.command("rotate", context_settings=_EXTRA)
+@app.command("rotate", cls=DiscreetCommand)
 def rotate(
     context: typer.Context,
     key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="replace this secret's value")] = None,
@@ -149,11 +147,10 @@ def rotate(
     if key is None:
         _only_for_values(grace=grace, from_file=from_file, generate=generate, expires=expires, note=note)
         return _rotate_keys(session, reencrypt=reencrypt, previous=previous, dry_run=dry_run, output=output)
-    secret_input.refuse_value_in_argv(key, context.args)
     if reencrypt or previous is not None:
         raise UsageError("--reencrypt and --previous change the vault's keys: leave out KEY")
     vault = session.able("secrets", "replace", "history", "describe")
-    kept = as_duration(grace, "--grace")
+    kept = _age(grace, "--grace")
     expires_at = _expiry(session, expires)
     if dry_run:
         facts = vault.describe(session.tenant, key, actor=actor())
@@ -166,7 +163,7 @@ def rotate(
     return 0
 
 
-@app.command("keygen")
+@app.command("keygen", cls=DiscreetCommand)
 def keygen(context: typer.Context) -> int:
     """Make a master key: 32 random bytes."""
     session: Session = context.obj
@@ -181,7 +178,7 @@ def keygen(context: typer.Context) -> int:
     return 0
 
 
-@app.command("verify")
+@app.command("verify", cls=DiscreetCommand)
 def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
     """Open every value and check every record.
 
@@ -238,10 +235,18 @@ def _vault_exists(session: Session) -> bool:
 
 
 def _expiry(session: Session, text: str | None) -> datetime | None:
-    age = as_duration(text, "--expires")
+    age = _age(text, "--expires")
     if age is None:
         return None
     try:
         return session.clock() + age
     except OverflowError:
-        raise UsageError(f"--expires: `{text}` is too far away") from None
+        raise UsageError("--expires: that is too far away") from None
+
+
+def _age(text: str | None, option: str) -> timedelta | None:
+    try:
+        return as_duration(text, option)
+    except UsageError:
+        # It may be a value in the wrong place, so it is not repeated.
+        raise UsageError(f"{option}: expected a duration such as 30s, 10m, 24h or 7d") from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from codespar_cli.core.clock import iso
+from codespar_cli.core.text import visible
 from codespar_cli.storage.chain import ChainHead, ChainRecord
 
+_TAIL_WIDTHS = (6, 6, 20, 9, 16, 20)
 HEADERS = ("chain", "seq", "time", "kind", "actor", "outcome", "what")
 
 
@@ -20,6 +22,21 @@ def record_row(name: str, record: ChainRecord) -> tuple[object, ...]:
     body = record.body
     what = body.get("tool") or body.get("key") or ""
     return (name, record.seq, iso(record.at)[:19] + "Z", record.kind, record.actor, outcome(record), what)
+
+
+def tail_header() -> str:
+    """The table's head, for rows that are not all there yet: columns of a width of their own."""
+    return _columns([header.upper() for header in HEADERS])
+
+
+def tail_line(name: str, record: ChainRecord) -> str:
+    return _columns(["" if cell is None else visible(str(cell)) for cell in record_row(name, record)])
+
+
+def _columns(cells: list[str]) -> str:
+    *most, last = cells
+    padded = [cell.ljust(width) for cell, width in zip(most, _TAIL_WIDTHS, strict=True)]
+    return "  ".join([*padded, last]).rstrip()
 
 
 def outcome(record: ChainRecord) -> str:

@@ -16,6 +16,7 @@ from codespar_cli.core.administration.metrics import (
 )
 from codespar_cli.core.clock import iso
 from codespar_cli.core.durations import render_duration
+from codespar_cli.core.text import visible
 
 TAIL_COLUMNS = (
     ("time", 24),
@@ -41,6 +42,8 @@ STATS_HEADERS = (
     "trend",
 )
 UNKNOWN = "-"
+LONGEST_NAME = 48
+"""Characters of a name in a table: a name may have hundreds, and would push all else off the screen."""
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -54,7 +57,8 @@ def tail_line(row: MetricRow) -> str:
     if row.input_tokens is not None or row.output_tokens is not None:
         tokens = f"{_number(row.input_tokens)}/{_number(row.output_tokens)}"
     moment = f"{iso(row.time)[:-4]}Z"
-    return _columns([moment, row.agent, row.tool, outcome, latency_text(row.latency_ms), _money(row.cost), tokens])
+    names = [_name(text) for text in (row.agent, row.tool, outcome)]
+    return _columns([moment, *names, latency_text(row.latency_ms), _money(row.cost), tokens])
 
 
 def stats_headers(by: Grouping) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ def stats_headers(by: Grouping) -> tuple[str, ...]:
 def stats_rows(stats: Iterable[CallStats]) -> list[tuple[object, ...]]:
     return [
         (
-            UNKNOWN if row.key is None else row.key,
+            UNKNOWN if row.key is None else _name(row.key),
             row.calls,
             row.errors,
             f"{row.error_rate:.1%}",
@@ -85,7 +89,7 @@ def costs_headers(by: Grouping) -> tuple[str, ...]:
 def costs_rows(report: CostReport) -> list[tuple[object, ...]]:
     return [
         (
-            UNKNOWN if row.key is None else row.key,
+            UNKNOWN if row.key is None else _name(row.key),
             _money(row.cost),
             UNKNOWN if row.share is None else f"{row.share:.1%}",
             row.calls,
@@ -98,9 +102,15 @@ def costs_summary(report: CostReport) -> str:
     if report.total is None:
         return "no cost is known"
     return (
-        f"total {_money(report.total)}; at this rate {_money(_cents(report.forecast_day))} a day, "
-        f"{_money(_cents(report.forecast_month))} in 30 days"
+        f"total {_readable(report.total)}; at this rate {_readable(report.forecast_day)} a day, "
+        f"{_readable(report.forecast_month)} in 30 days"
     )
+
+
+def recorded_text(calls: int, removed: str) -> str:
+    """`recorded 5 calls, 4 of them older than the retention of 90d: not kept`."""
+    text = f"recorded {calls} call{'' if calls == 1 else 's'}"
+    return f"{text}, {removed}: not kept" if removed else text
 
 
 def write_costs_csv(report: CostReport, by: Grouping, stream: TextIO) -> None:
@@ -116,9 +126,11 @@ def inert_cell(text: str) -> str:
 
 
 def latency_text(milliseconds: float) -> str:
-    """`0.25ms`, `12.5ms`, `850ms`, `3.2s`, `3m 20s`."""
+    """`0.25ms`, `12.5ms`, `850ms`, `3.2s`, `3m 20s`; nothing finer than a microsecond."""
+    if 0 < milliseconds < 0.0005:
+        return "<0.001ms"
     if milliseconds < 999.5:
-        return f"{milliseconds:.3g}ms"
+        return f"{round(float(f'{milliseconds:.3g}'), 3):g}ms"
     seconds = milliseconds / 1000
     return f"{seconds:.3g}s" if seconds < 60 else render_duration(seconds)
 
@@ -133,8 +145,19 @@ def _money(amount: Decimal | None) -> str:
     return money_text(amount) or UNKNOWN
 
 
-def _cents(amount: Decimal | None) -> Decimal | None:
-    return amount if amount is None or amount < 1 else amount.quantize(Decimal("0.01"))
+def _readable(amount: Decimal | None) -> str:
+    """`1,234.50`; below 1 with the digits that matter there: `0.1235`, `0.000004`."""
+    if amount is None:
+        return UNKNOWN
+    if amount == 0 or amount >= 1:
+        return f"{amount:,.2f}"
+    return _money(amount.quantize(Decimal("0.0001"))) if amount >= Decimal("0.01") else _money(amount)
+
+
+def _name(text: str) -> str:
+    # Spelled out first: what is harmless on a terminal can be six times as long.
+    text = visible(text)
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
 def _number(count: int | None) -> str:

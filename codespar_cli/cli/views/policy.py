@@ -26,7 +26,7 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
         "code": decision.code,
         "rule_id": decision.rule_id,
         "stage": decision.stage,
-        "retry_after": decision.retry_after,
+        "retry_after": _seconds(decision),
         "reservation_id": decision.reservation_id,
         "approval": decision.approval_id,
         "never": decision.never,
@@ -47,9 +47,9 @@ def decision_lines(decision: PolicyDecision, now: datetime) -> Iterator[tuple[st
         yield f"{word}  {_why(decision)}", style
     if decision.reservation_id:
         yield f"reservation {decision.reservation_id}", ""
-    if decision.retry_after is not None:
-        moment = now + timedelta(seconds=decision.retry_after)
-        yield f"passes at {_short(moment)} (in {render_duration(decision.retry_after)})", ""
+    seconds = _seconds(decision)
+    if seconds is not None:
+        yield _passes(seconds, now), ""
     if decision.never:
         yield "no time would do", ""
 
@@ -121,17 +121,32 @@ def money(amount: Decimal, separator: str = "") -> str:
 
 def _allowed(decision: PolicyDecision) -> str:
     if decision.code is not None:
-        return f"allowed  {decision.reason}"
+        return f"allowed  {decision.reason}".rstrip()
     return f"allowed  by rule {decision.rule_id}" if decision.rule_id else "allowed  by default"
 
 
 def _why(decision: PolicyDecision) -> str:
-    code = "" if decision.requires_approval else f"{decision.code} "
+    code = "" if decision.requires_approval or decision.code is None else f"{decision.code} "
     by = f"by rule {decision.rule_id}" if decision.rule_id else ""
     finding = decision.reason.removeprefix(f"rule {decision.rule_id}").removeprefix(":").strip()
     if finding in {"", f"denied by rule {decision.rule_id}"}:
         return f"{code}{by}".rstrip()
-    return f"{f'{code}{by}'.rstrip()}: {finding}"
+    what = f"{code}{by}".rstrip()
+    return f"{what}: {finding}" if what else finding
+
+
+def _seconds(decision: PolicyDecision) -> float | None:
+    """`retry_after`, where it is a time; JSON has no NaN and no infinity."""
+    seconds = decision.retry_after
+    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
+
+
+def _passes(seconds: float, now: datetime) -> str:
+    try:
+        moment = _short(now + timedelta(seconds=seconds))
+    except OverflowError:
+        return "passes after every date there is"
+    return f"passes at {moment} (in {render_duration(seconds)})"
 
 
 def _resets(state: BudgetState) -> str:

@@ -5,6 +5,7 @@ One object a line with the keys of a row; `tool` is required. `id` is read past,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from sys import intern
@@ -21,6 +22,7 @@ MAX_LINE_BYTES = 65_536
 MAX_LINES = 1_000_000
 DEFAULT_AGENT = "agent"
 _KEYS = frozenset(MetricRow._fields)
+_PLACE = re.compile(r" at line 1 (?=column [0-9]+$)")
 _SAME_NAME = ("session", "project", "error_type", "cost", "cost_source", "input_tokens", "output_tokens", "decision_id")
 
 
@@ -56,9 +58,10 @@ class MetricLines:
 def parse_metric(line: bytes, tenant: str) -> ToolMetric:
     """Raises UsageError. The values of most keys are left for the store's boundary to judge."""
     try:
-        row = loads(line)
+        # Without its end a line is one line, and only the column is left to say: `located` knows the line's number.
+        row = loads(line.rstrip(b"\r\n"))
     except ValueError as error:
-        raise _refused(str(error)) from None
+        raise _refused(_PLACE.sub(" at ", str(error))) from None
     if not isinstance(row, dict):
         raise _refused("expected an object with the keys of a row")
     for key in row:
@@ -69,6 +72,8 @@ def parse_metric(line: bytes, tenant: str) -> ToolMetric:
     row = {key: intern(value) if type(value) is str else value for key, value in row.items()}
     if row.get("tool") is None:
         raise _refused("missing key `tool`")
+    if row.get("success") is True and row.get("error_type"):
+        raise _refused("error_type: expected none where `success` is true")
     return ToolMetric(
         tool_name=row["tool"],
         agent_id=_given(row, "agent", DEFAULT_AGENT),

@@ -145,7 +145,10 @@ class CostReport(NamedTuple):
 
 
 class MetricsImporter(Protocol):
-    """Takes many metrics, all or none of them."""
+    """Takes many metrics, all or none of them.
+
+    One that removes rows says so: `retention` is a timedelta or None, `max_rows` a number or None.
+    """
 
     def record_all(self, metrics: Iterable[ToolMetric]) -> int:
         """Takes and judges one after the other. Answers how many; raises UsageError for the first that is not valid."""
@@ -155,9 +158,9 @@ class MetricsImporter(Protocol):
 class MetricsReader(Protocol):
     """Answers questions about what was recorded. A store that does not exist yet is an empty one."""
 
-    def rows(
-        self, wanted: MetricFilter, *, after: int = 0, upto: int | None = None, limit: int = 500
-    ) -> MetricPage: ...
+    def rows(self, wanted: MetricFilter, *, after: int = 0, upto: int | None = None, limit: int = 500) -> MetricPage:
+        """Without `upto`, a cursor into a store that was removed or replaced since counts as 0."""
+        ...
 
     def last(self, wanted: MetricFilter, count: int) -> RowRange:
         """The range that holds the last `count` wanted rows and ends at the newest row of all."""

@@ -1,7 +1,8 @@
 """The boundary: what a metric must be to become a row. Nothing past this file has to doubt a value.
 
 Numbers that would poison a sum are refused. Names are only made storable: what an agent called its tool is evidence,
-also when it is a megabyte of surrogates.
+also when it is a megabyte of surrogates. A tenant's name is no evidence but a boundary: two of them must never become
+one, so it is taken as it is or not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def admit(metric: ToolMetric, now: Callable[[], datetime]) -> StoredRow:
     cost = _cost(metric.cost)
     return (
         _moment(metric.time, now),
-        _name("tenant", metric.tenant),
+        _tenant(metric.tenant),
         _text("project", metric.project),
         _text("session", metric.session),
         _name("agent", metric.agent_id),
@@ -59,10 +60,23 @@ def _moment(time: object, now: Callable[[], datetime]) -> int:
     return to_micros(time)
 
 
+def _tenant(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        refuse("tenant", "a name")
+    if not is_tenant(name):
+        refuse("tenant", f"a name of at most {MAX_TEXT} characters, without NUL or lone surrogates")
+    return name
+
+
+def is_tenant(name: str) -> bool:
+    """Whether rows of a tenant of this name can exist."""
+    return len(name) <= MAX_TEXT and _UNSTORABLE.search(name) is None
+
+
 def _name(field: str, text: object) -> str:
     if not isinstance(text, str) or not text:
         refuse(field, "a name")
-    return _capped(text)
+    return capped(text)
 
 
 def _text(field: str, text: object) -> str | None:
@@ -70,10 +84,11 @@ def _text(field: str, text: object) -> str | None:
         return None
     if not isinstance(text, str):
         refuse(field, "a text")
-    return _capped(text)
+    return capped(text)
 
 
-def _capped(text: str) -> str:
+def capped(text: str) -> str:
+    """The name as it is stored, and therefore as it is looked up."""
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT - 1] + "…"
     return storable(text)

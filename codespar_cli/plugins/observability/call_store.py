@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,12 +86,14 @@ class CallStore:
 
     def append(self, row: StoredRow) -> None:
         """Raises StoreError."""
+        self.database.leave_stale_file()
         with self.database.write() as connection:
             connection.execute(_INSERT, row)
         self._count(1)
 
     def append_all(self, rows: Sequence[StoredRow]) -> None:
         """All of them or none. Raises StoreError."""
+        self.database.leave_stale_file()
         with self.database.write() as connection:
             connection.executemany(_INSERT, rows)
         self._count(len(rows))
@@ -133,9 +135,11 @@ class CallStore:
         newest = self.last_id()
         removed = 0
         if age is not None:
-            removed += self._remove(_EXPIRED, (to_micros(self._clock()) - age // MICROSECOND, newest, SWEEP_ROWS))
+            # Older than any time there is: a retention of a million years is as good as none.
+            oldest = max(to_micros(self._clock()) - age // MICROSECOND, to_micros(datetime.min.replace(tzinfo=UTC)))
+            removed += self._remove(_EXPIRED, (oldest, newest, SWEEP_ROWS))
         if rows is not None:
-            removed += self._remove(_SURPLUS, (newest - rows, SWEEP_ROWS))
+            removed += self._remove(_SURPLUS, (max(newest - rows, 0), SWEEP_ROWS))
         return removed
 
     def _remove(self, chosen: str, parameters: Sequence[int]) -> int:

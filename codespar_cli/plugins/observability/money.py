@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from codespar_cli.core.hooks import Cost
+from codespar_cli.core.numerals import parse_decimal
 
 MICROS = 1_000_000
 MAX_AMOUNT = 1_000_000_000
-# Own context: what a program sets on its thread (precision, traps) must not change what is stored. Without traps a bad
-# text becomes NaN, which is refused below.
+# Own context: what a program sets on its thread (precision, traps) must not change what is stored.
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[])
 _MICRO = Decimal(1).scaleb(-6)
 
@@ -45,7 +45,14 @@ def _decimal(amount: Cost) -> Decimal:
         case int():
             # An int of any size is an amount, but not worth the quadratic conversion.
             return Decimal(amount) if abs(amount) <= MAX_AMOUNT else Decimal(2 * MAX_AMOUNT if amount > 0 else -1)
-        case str() if len(amount) <= 100:
-            return _CONTEXT.create_decimal(amount)
+        case str():
+            return _written(amount)
         case _:
             raise ValueError("expected an amount")
+
+
+def _written(text: str) -> Decimal:
+    try:
+        return parse_decimal(text)
+    except ValueError:
+        raise ValueError(f"expected an amount such as 0.05, found `{text[:60]}`") from None

@@ -49,6 +49,8 @@ class MCPObserver:
         max_rows: int | None = None,
         clock: Clock = system_clock,
     ) -> None:
+        self.retention = retention
+        self.max_rows = max_rows
         self._clock = clock
         self._store = CallStore(path, clock=clock, retention=Retention(retention, max_rows))
         self._buffer: WriteBuffer | None = None

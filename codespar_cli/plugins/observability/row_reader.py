@@ -25,9 +25,15 @@ class RowReader:
         self._store = store
 
     def page(self, wanted: MetricFilter, after: int, upto: int | None, limit: int) -> MetricPage:
-        """At most `limit` rows from one window of ids."""
+        """At most `limit` rows from one window of ids.
+
+        Without an end, of the file that is at the path now: a cursor into one that was removed or replaced is void, and
+        reading begins again. A range with an end is read from the file in which it was found.
+        """
+        if upto is None and self._store.database.leave_stale_file():
+            after = 0
         if not self._store.exists:
-            return MetricPage((), after, complete=True)
+            return MetricPage((), 0, complete=True)
         chosen = select(wanted)
         with self._store.snapshot() as connection:
             newest, start = bounds(connection, wanted, after)
@@ -35,6 +41,7 @@ class RowReader:
             if newest <= start:
                 return MetricPage((), max(after, newest), complete=True)
             end = min(newest, start + WINDOW)
+            limit = min(limit, end - start)
             rows = list(connection.execute(_page_sql(chosen), (start, end, *chosen.parameters, limit)))
         cursor = rows[-1][0] if len(rows) == limit else end
         return MetricPage([_as_metric_row(row) for row in rows], cursor, complete=cursor == newest)
@@ -42,7 +49,8 @@ class RowReader:
     def last(self, wanted: MetricFilter, count: int) -> RowRange:
         """The range of the last `count` wanted rows; one window of ids is looked at after the other, backwards."""
         newest = self._store.last_id()
-        if count <= 0 or newest == 0:
+        count = min(count, newest)
+        if count <= 0:
             return RowRange(newest, newest)
         chosen = select(wanted)
         with self._store.snapshot() as connection:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from codespar_cli.core.administration.metrics import MetricFilter
 from codespar_cli.core.clock import to_micros
-from codespar_cli.plugins.observability.admission import storable
+from codespar_cli.plugins.observability.admission import capped, is_tenant, storable
 from codespar_cli.plugins.observability.money import to_micro_units
 
 
@@ -26,7 +26,8 @@ def select(wanted: MetricFilter) -> Selection:
     if wanted.until is not None:
         terms.append(("+time < ?", to_micros(wanted.until)))
     if wanted.tenant is not None:
-        terms.append(("tenant = ?", storable(wanted.tenant)))
+        # No row can have any other tenant; NULL equals nothing.
+        terms.append(("tenant = ?", wanted.tenant if is_tenant(wanted.tenant) else None))
     if wanted.errors:
         terms.append(("success = ?", 0))
     if wanted.slow_ms is not None:
@@ -34,6 +35,8 @@ def select(wanted: MetricFilter) -> Selection:
     if wanted.min_cost is not None:
         terms.append(("cost >= ?", to_micro_units(wanted.min_cost)))
     for column, pattern in (("agent", wanted.agent), ("tool", wanted.tool)):
-        if pattern is not None:
-            terms.append((f"matches(?, {column})" if "*" in pattern else f"{column} = ?", storable(pattern)))
+        if pattern is not None and "*" in pattern:
+            terms.append((f"matches(?, {column})", storable(pattern)))
+        elif pattern is not None:
+            terms.append((f"{column} = ?", capped(pattern)))
     return Selection("".join(f" AND {sql}" for sql, _ in terms), tuple(value for _, value in terms))

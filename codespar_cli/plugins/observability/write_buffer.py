@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from codespar_cli.errors import CodesparError, StoreError
 from codespar_cli.plugins.observability.admission import StoredRow
+from codespar_cli.storage import forks  # noqa: F401  what is registered first is held last: buffers write to stores
 
 BATCH_ROWS = 100
 BATCH_AGE_S = 0.1

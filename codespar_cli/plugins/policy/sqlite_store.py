@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
 from codespar_cli.core.clock import from_micros
-from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
+from codespar_cli.errors import StoreBusy, StoreCorrupt, StoreError, StoreSchemaNewer
 from codespar_cli.plugins.policy.periods import key_length
 from codespar_cli.plugins.policy.store import CounterKey, CounterState, Hold
 from codespar_cli.storage import chain
@@ -72,6 +72,8 @@ _TAKE = (
     "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_HOLD_TYPES = (str, str, str, str, str, int, int, int, str)
+_Value = TypeVar("_Value", int, bytes)
 # A counter stops here rather than overflow: at four trillion units no limit is left to guard.
 _FULL = 1 << 62
 
@@ -139,10 +141,10 @@ class SqliteTransaction:
     # ── reading ──
 
     def latest(self) -> int:
-        return int(next(iter(self._execute("SELECT latest FROM ledger")))[0])
+        return self._ledger("latest", int)
 
     def secret(self) -> bytes:
-        return bytes(next(iter(self._execute("SELECT secret FROM ledger")))[0])
+        return self._ledger("secret", bytes)
 
     def state(self, key: CounterKey, now: int) -> CounterState:
         length = key_length(key.window)
@@ -154,6 +156,8 @@ class SqliteTransaction:
         for number, used, held, lapsed in rows:
             self._ids[key] = number
             self._lapsed[number] = (now, lapsed)
+            if type(used) is not int or type(held) is not int or type(lapsed) is not int:
+                raise _damaged("a counter is no number")
             return CounterState(used, held - lapsed)
         return CounterState(0, 0)
 
@@ -175,11 +179,11 @@ class SqliteTransaction:
             " ORDER BY rule, scope",
             (tenant, space),
         )
-        return [CounterKey(*row) for row in rows]
+        return [_key_from(row) for row in rows]
 
     def hold(self, id: str) -> Hold | None:
         for row in self._execute(f"{_HOLD} WHERE id = ?", (id,)):
-            return Hold(*row)
+            return _hold_from(row)
         return None
 
     def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
@@ -189,7 +193,7 @@ class SqliteTransaction:
             (tenant, agent, tool, space, now),
         )
         for row in rows:
-            return Hold(*row)
+            return _hold_from(row)
         return None
 
     # ── writing ──
@@ -220,7 +224,7 @@ class SqliteTransaction:
             for row in self._execute(
                 "SELECT space, tenant, rule, scope, window, period FROM counter WHERE id = ?", (number,)
             ):
-                key = CounterKey(*row)
+                key = _key_from(row)
                 self._count(number, key_length(key.window), amount, hold.taken_at, now)
                 keys.append(key)
         self._execute("UPDATE hold SET state = 'settled' WHERE id = ?", (hold.id,))
@@ -234,6 +238,12 @@ class SqliteTransaction:
         chain.append(self._connection, at=from_micros(at), kind=kind, actor=actor, body=body)
 
     # ── inside ──
+
+    def _ledger(self, column: str, kind: type[_Value]) -> _Value:
+        for (value,) in self._execute(f"SELECT {column} FROM ledger"):  # noqa: S608  only our own columns
+            if type(value) is kind:
+                return value
+        raise _damaged(f"its `{column}` is missing")
 
     def _find(self, key: CounterKey) -> int | None:
         if key not in self._ids:
@@ -284,13 +294,49 @@ class SqliteTransaction:
         """Take a hold off its counters, and say which those were."""
         found = []
         for (parts,) in self._execute("SELECT parts FROM hold WHERE id = ?", (hold.id,)):
-            for part in parts.split():
-                number, _, until = part.partition(":")
-                found.append(int(number))
+            for number, until in _parts_from(parts):
+                found.append(number)
                 self._execute(
-                    "DELETE FROM hold_part WHERE counter = ? AND until = ? AND hold = ?",
-                    (int(number), int(until), hold.id),
+                    "DELETE FROM hold_part WHERE counter = ? AND until = ? AND hold = ?", (number, until, hold.id)
                 )
                 if self._connection.changes():
-                    self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, int(number)))
+                    self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, number))
         return found
+
+
+# ── what damage may have made of values ──
+
+
+def _damaged(finding: str) -> StoreCorrupt:
+    return StoreCorrupt(
+        f"the store is damaged: {finding}",
+        file=FILE,
+        hint="keep the file, restore a backup; codespar never replaces a damaged store",
+    )
+
+
+def _hold_from(row: tuple[Any, ...]) -> Hold:
+    if tuple(map(type, row)) != _HOLD_TYPES:
+        raise _damaged("a hold is unreadable")
+    return Hold(*row)
+
+
+def _key_from(row: tuple[Any, ...]) -> CounterKey:
+    key = CounterKey(*row)
+    try:
+        if all(type(value) is str for value in row) and key_length(key.window) >= 0:
+            return key
+    except ValueError:
+        pass
+    raise _damaged("a counter has no name")
+
+
+def _parts_from(text: object) -> list[tuple[int, int]]:
+    """The counters that a hold is held on, and until when: `12:1700000000000000 13:…`."""
+    found = []
+    for part in str(text).split():
+        number, _, until = part.partition(":")
+        if not (number.isdecimal() and until.isdecimal() and len(number) < 20 and len(until) < 20):
+            raise _damaged("the parts of a hold are unreadable")
+        found.append((int(number), int(until)))
+    return found

@@ -1,16 +1,17 @@
 """What the vault records of itself: one chained record per act, in the transaction of the act, never a value.
 
-Each record carries a tag under the audit key over the record before it, so that a chain rewritten by someone without
-the master key is found. Refusals that happen for want of a key cannot be tagged.
+Each record carries a tag under the audit key, and the chain's head vouches under the same key for everything up
+to the last of them. So neither a record rewritten nor one removed by someone without the master key goes unnoticed, and
+nothing is appended to a chain that was not checked against it: a new record never vouches for a forgery. Refusals
+that happen for want of a key cannot be tagged; they are all that may stand behind the vouched part.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -22,10 +23,31 @@ from codespar_cli.plugins.secrets.framing import framed, label, number
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.storage import chain
 
-_RECORD = label("audit record")
+_RECORD, _VOUCHED = label("audit record"), label("audit head")
+_EMPTY = bytes(32)
 # Made once: `json.dumps` with options of its own makes an encoder at each call.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-_HEAD = "SELECT seq, hash FROM chain_head"
+_HEAD = "SELECT seq, hash, since, vouched, mac FROM chain_head"
+_VOUCH = "UPDATE chain_head SET since = ?, vouched = ?, mac = ?"
+_HEAD_TYPES = (int, bytes, int, int, bytes)
+_KEYLESS_FIELDS = frozenset({"outcome", "tenant", "key", "version", "code"})
+
+
+class Head(NamedTuple):
+    """The chain's last record; the one that the key vouches for last; the first one tagged under the present key."""
+
+    seq: int
+    hash: bytes
+    since: int
+    vouched: int
+    mac: bytes
+
+
+def begin_record(connection: apsw.Connection, keys: VaultKeys) -> None:
+    """Vouch for the empty chain of a vault that is being made."""
+    if _read_head(connection)[:2] != (0, _EMPTY):
+        raise tampered("its record is older than the vault itself")
+    _vouch(connection, keys, 1, 0, _EMPTY)
 
 
 def record(
@@ -36,41 +58,115 @@ def record(
     kind: str,
     actor: str,
     body: dict[str, Any],
+    next_keys: VaultKeys | None = None,
 ) -> None:
-    """Append to the chain in the caller's transaction. Raises IntegrityError when there is nothing sound to append to."""
-    heads = list(connection.execute(_HEAD))
-    if len(heads) != 1 or not isinstance(heads[0][1], bytes) or type(heads[0][0]) is not int:
-        raise tampered("the head of its record is damaged")
+    """Append to the chain in the caller's transaction. Raises IntegrityError when there is nothing sound to append to.
+
+    `keys` are those that vouch for the chain so far, None for a refusal for want of them; `next_keys` those that vouch
+    for it from this record on, when the act changes the master key.
+    """
     actor = visible(actor)[:200]
-    if keys is not None:
-        body["tag"] = _tag(keys, at, kind, actor, body, heads[0][1])
-    chain.append(connection, at=at, kind=kind, actor=actor, body=body)
+    if keys is None:
+        _read_head(connection)
+        chain.append(connection, at=at, kind=kind, actor=actor, body=body)
+        return
+    head = _checked_head(connection, keys)
+    since = head.since
+    if next_keys is not None:
+        keys, since = next_keys, head.seq + 1
+    body["tag"] = _tag(keys, at, kind, actor, body, head.hash)
+    made = chain.append(connection, at=at, kind=kind, actor=actor, body=body)
+    _vouch(connection, keys, since, made.seq, bytes.fromhex(made.hash))
 
 
 def verify_record(connection: apsw.Connection, keys: VaultKeys, name: str) -> tuple[chain.ChainHead, int | None]:
     """The chain's head and the last epoch it tells of.
 
-    Raises IntegrityError when a record is not as it was written, or the last tagged one was not written with this key.
+    Raises IntegrityError when a record is not as it was written, was not written with this key, or is gone.
     """
-    head = chain.verify(connection, name)
-    epoch, last_tagged = None, None
+    verified = chain.verify(connection, name)
+    head = _checked_head(connection, keys)
+    epoch = None
     for entry in chain.read(connection):
-        epoch = entry.body.get("epoch", epoch)
         if "tag" in entry.body:
-            last_tagged = entry
-    if last_tagged is not None:
-        body = {field: value for field, value in last_tagged.body.items() if field != "tag"}
-        tag = _tag(keys, last_tagged.at, last_tagged.kind, last_tagged.actor, body, bytes.fromhex(last_tagged.previous))
-        if not hmac.compare_digest(tag, str(last_tagged.body["tag"])):
-            raise IntegrityError(
-                f"record {last_tagged.seq} of `{name}` was not written with this vault's key",
-                code="chain_broken",
-                hint="keep the file; codespar audit export shows what it still says",
-            )
-    return head, epoch
+            if entry.seq > head.vouched or (entry.seq >= head.since and not _is_tagged(keys, entry)):
+                raise _forged(name, entry.seq)
+            epoch = entry.body.get("epoch", epoch)
+        elif not _is_keyless(entry):
+            raise _forged(name, entry.seq)
+    return verified, epoch
 
 
-def _tag(keys: VaultKeys, at: datetime, kind: str, actor: str, body: Mapping[str, Any], previous: bytes) -> str:
-    text = _CANONICAL(dict(body)).encode()
+def _checked_head(connection: apsw.Connection, keys: VaultKeys) -> Head:
+    """The head, if the chain begins with what the key vouches for and only keyless refusals follow it."""
+    head = _read_head(connection)
+    vouched = head.hash if head.vouched == head.seq else _hash_at(connection, head.vouched)
+    claim = (head.since, head.vouched, vouched, head.mac)
+    # What these keys have just made or checked themselves need not be computed again.
+    if claim != keys.vouched and not hmac.compare_digest(_mac(keys, *claim[:3]), head.mac):
+        raise tampered("its record is not the one that its key vouches for")
+    if head.vouched != head.seq:
+        _require_keyless_tail(connection, head, vouched)
+    return head
+
+
+def _require_keyless_tail(connection: apsw.Connection, head: Head, vouched: bytes) -> None:
+    seq, previous = head.vouched, vouched.hex()
+    for entry in chain.read(connection, after=seq):
+        if entry.previous != previous or not _is_keyless(entry):
+            raise tampered(f"record {entry.seq} was not written with this vault's key")
+        seq, previous = entry.seq, entry.hash
+    if (head.seq, head.hash.hex()) != (seq, previous):
+        raise tampered("the head of its record is not its last record's")
+
+
+def _hash_at(connection: apsw.Connection, seq: int) -> bytes:
+    if seq == 0:
+        return _EMPTY
+    for entry in chain.read(connection, after=seq - 1, limit=1):
+        if entry.seq == seq:
+            return bytes.fromhex(entry.hash)
+    raise tampered("a record that its key vouches for is gone")
+
+
+def _read_head(connection: apsw.Connection) -> Head:
+    heads = list(connection.execute(_HEAD))
+    if len(heads) != 1 or tuple(map(type, heads[0])) != _HEAD_TYPES:
+        raise tampered("the head of its record is damaged")
+    return Head._make(heads[0])
+
+
+def _vouch(connection: apsw.Connection, keys: VaultKeys, since: int, seq: int, digest: bytes) -> None:
+    mac = _mac(keys, since, seq, digest)
+    connection.execute(_VOUCH, (since, seq, mac))
+    keys.vouched = (since, seq, digest, mac)
+
+
+def _mac(keys: VaultKeys, since: int, seq: int, digest: bytes) -> bytes:
+    return hmac.digest(keys.audit, framed(_VOUCHED, number(since), number(seq), digest), "sha256")
+
+
+def _is_keyless(entry: chain.ChainRecord) -> bool:
+    """Whether a record without a tag is one that may have none: a refusal, which tells nothing else."""
+    return entry.body.get("outcome") in {"refused", "missing"} and entry.body.keys() <= _KEYLESS_FIELDS
+
+
+def _is_tagged(keys: VaultKeys, entry: chain.ChainRecord) -> bool:
+    body = {field: value for field, value in entry.body.items() if field != "tag"}
+    tag = _tag(keys, entry.at, entry.kind, entry.actor, body, bytes.fromhex(entry.previous))
+    # As bytes: a text that is not ASCII cannot be compared in constant time.
+    return hmac.compare_digest(tag.encode(), str(entry.body["tag"]).encode(errors="replace"))
+
+
+def _tag(keys: VaultKeys, at: datetime, kind: str, actor: str, body: dict[str, Any], previous: bytes) -> str:
+    text = _CANONICAL(body).encode()
     fields = framed(_RECORD, number(to_micros(at)), kind.encode(), actor.encode(), text, previous)
     return hmac.digest(keys.audit, fields, "sha256")[:16].hex()
+
+
+def _forged(name: str, seq: int) -> IntegrityError:
+    return IntegrityError(
+        f"record {seq} of `{name}` was not written with this vault's key",
+        code="chain_broken",
+        hint="keep the file; codespar audit export shows what it still says",
+    )

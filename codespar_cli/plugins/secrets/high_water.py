@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,13 @@ class HighWater:
     def read(self) -> Mark | None:
         """None when there is no readable mark: it is an aid, and losing it must not lock anyone out."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Without blocking: what stands there may be a pipe, which would keep everyone waiting.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
             data = os.read(descriptor, _BYTES + 1)
         except OSError:
             return None
@@ -52,7 +56,7 @@ class HighWater:
         body = header.vault_id + header.epoch.to_bytes(8, "big")
         try:
             ensure_private_file(self.path)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, StoreError):
             return
         try:

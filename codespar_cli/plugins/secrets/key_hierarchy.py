@@ -69,6 +69,8 @@ class VaultKeys:
     def __init__(self, root: bytes, source: str) -> None:
         self._root = root
         self.source = source
+        self.vouched: tuple[int, int, bytes, bytes] | None = None
+        """What the record's head was last given by these keys, see `audit`: nothing secret, it stands in the file."""
 
     @cached_property
     def check_value(self) -> bytes:

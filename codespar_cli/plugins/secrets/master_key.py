@@ -38,7 +38,7 @@ class KeyReference(NamedTuple):
         return KeyReference("env", f"{self.place}_PREVIOUS") if self.scheme == "env" else None
 
 
-def parse_reference(text: str, key: str = "secrets.master_key") -> KeyReference:
+def parse_reference(text: str, key: str = "master_key") -> KeyReference:
     """Raises ConfigError. What is not a reference may be a key pasted by mistake, so the text is not repeated."""
     scheme, colon, place = text.partition(":")
     if scheme == "passphrase":

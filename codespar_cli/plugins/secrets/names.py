@@ -50,6 +50,9 @@ def micros(moment: datetime | None) -> int | None:
 
 
 def _utf8(what: str, text: str) -> bytes:
+    # A program's mistake, and its own callers' values are not repeated either.
+    if not isinstance(text, str):
+        raise UsageError(f"{what} is not a text: found {type(text).__name__}", code="not_text")
     try:
         return text.encode()
     except UnicodeEncodeError:

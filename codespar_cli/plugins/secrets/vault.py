@@ -13,11 +13,11 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Literal
 
 from codespar_cli.core.administration.secrets import RotationReport, Secret, SecretFacts, VaultReport
-from codespar_cli.core.clock import Clock
+from codespar_cli.core.clock import Clock, to_micros
 from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.hooks import Health
 from codespar_cli.core.services import Services
-from codespar_cli.errors import CodesparError, NotFoundError, VersionRetired, WriteConflict
+from codespar_cli.errors import CodesparError, NotFoundError, UsageError, VersionRetired, WriteConflict
 from codespar_cli.plugins.secrets.envelope import DEFAULT_LIMITS, SealLimits, tampered
 from codespar_cli.plugins.secrets.facts import facts_of, is_retired
 from codespar_cli.plugins.secrets.key_ring import KeyRing
@@ -26,7 +26,7 @@ from codespar_cli.plugins.secrets.names import micros, name_bytes, note_bytes, v
 from codespar_cli.plugins.secrets.vault_rows import DELETED, LIVE, Header, VersionRow
 from codespar_cli.plugins.secrets.vault_session import Act, Intent, VaultSession
 from codespar_cli.plugins.secrets.vault_store import VaultStore
-from codespar_cli.plugins.secrets.verified_vault import HEADER_SQL, OpenTenant
+from codespar_cli.plugins.secrets.verified_vault import OpenTenant
 
 if TYPE_CHECKING:
     from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
@@ -162,7 +162,7 @@ class SecretsVault:
                 raise _not_found(tenant_id, key)
             revision = Revision(act.connection, act.vault)
             draft = revision.draft(name)
-            retires_at = micros(act.at + (self._grace if grace is None else grace))
+            retires_at = _end_of(act.at, self._grace if grace is None else grace)
             for version in tenant.versions_of(row.key):
                 older = tenant.read(act.connection, row.key, version)
                 if older.retires_at is None:
@@ -201,6 +201,7 @@ class SecretsVault:
             extent, header = rewrap(act.connection, act.vault, master, dry_run=dry_run)
             if not dry_run:
                 act.header = header
+                act.next_keys = master.keys_for(header.vault_id) if changes_master else None
             act.record(**extent._asdict(), kek_version=header.kek_version, dry_run=dry_run or None)
         return self._rotated("rewrap", extent, header.kek_version, new_master_key=changes_master, dry_run=dry_run)
 
@@ -231,16 +232,19 @@ class SecretsVault:
         return self._session.store.exists
 
     def health(self) -> Health:
-        """Whether the master key is there, and opens the vault if one was made. Reads no secret."""
+        """Whether the master key is there, and opens the vault if one was made and it did not go back in time.
+
+        Reads no secret.
+        """
         try:
             master = self._session.ring.current()
             if not self._session.store.exists:
                 return Health("ok", f"no vault yet, master key from {master.source}")
-            rows = self._session.store.query(HEADER_SQL)
-            if rows:
-                keys = self._session.ring.keys_for(Header._make(rows[0]))
-                if keys.source != master.source:
-                    return Health("warning", f"still under the previous master key ({keys.source}): run secrets rotate")
+            vault = self._session.look()
+            if vault is not None and vault.keys.source != master.source:
+                return Health(
+                    "warning", f"still under the previous master key ({vault.keys.source}): run secrets rotate"
+                )
         except CodesparError as error:
             return Health("error", str(error))
         return Health("ok", f"master key from {master.source}")
@@ -330,6 +334,13 @@ def _facts(act: Act, tenant: OpenTenant, row: VersionRow, fingerprint: str | Non
 
 def _draft_row(key: str, expires_at: datetime | None, note: str | None) -> VersionRow:
     return VersionRow(0, name_bytes("key", key), 0, 0, 0, micros(expires_at), None, LIVE, note_bytes(note), None)
+
+
+def _end_of(at: datetime, grace: timedelta) -> int:
+    try:
+        return to_micros(at + grace)
+    except OverflowError:
+        raise UsageError("the grace is too long", hint="a duration such as 24h or 7d") from None
 
 
 def _is_under(header: Header, master: MasterKey) -> bool:

@@ -57,8 +57,14 @@ CREATE TABLE version (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX version_retiring ON version (retires_at) WHERE retires_at IS NOT NULL AND state <> 2;
 """
+# Beside the chain's own head, so that a record costs no further page: what the vault's key vouches for.
+_VOUCHED = """
+ALTER TABLE chain_head ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chain_head ADD COLUMN vouched INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chain_head ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+"""
 
-VAULT_SCHEMA = Schema(application_id=0x43535641, migrations=(_TABLES + CHAIN_SCHEMA,))
+VAULT_SCHEMA = Schema(application_id=0x43535641, migrations=(_TABLES + CHAIN_SCHEMA + _VOUCHED,))
 """`CSVA`. Times are microseconds since the epoch; the columns are explained in docs/spec/vault.md."""
 
 

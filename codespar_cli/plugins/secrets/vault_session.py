@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import apsw
 
@@ -16,17 +18,31 @@ from codespar_cli.plugins.secrets import audit
 from codespar_cli.plugins.secrets.envelope import tampered
 from codespar_cli.plugins.secrets.hardening import forbid_core_dumps
 from codespar_cli.plugins.secrets.high_water import HighWater
+from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.plugins.secrets.key_ring import KeyRing
 from codespar_cli.plugins.secrets.vault_rows import Header
 from codespar_cli.plugins.secrets.vault_store import VaultStore
 from codespar_cli.plugins.secrets.verified_vault import VerifiedVault, load
+from codespar_cli.storage.sqlite import Row
 
 _CHORES = (
     "SELECT unclean, (SELECT min(retires_at) FROM version WHERE retires_at IS NOT NULL AND state <> 2) FROM header"
 )
 """Whether the log is to be emptied, and when the next version is due: as the rows say, decided over checked ones."""
 _CLEAN = "UPDATE header SET unclean = 0"
+_WHOSE = "SELECT vault_id, check_value FROM header"
 _NEVER = 2**63
+
+
+_sessions: WeakSet[VaultSession] = WeakSet()
+
+
+def _after_fork() -> None:
+    for session in _sessions:
+        session.forget_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Intent(NamedTuple):
@@ -50,6 +66,8 @@ class Act:
         self.now = to_micros(at)
         self.header: Header | None = None
         """The header that this act writes, when it changes anything."""
+        self.next_keys: VaultKeys | None = None
+        """The keys from this act on, when it changes the master key."""
 
     def record(self, *, outcome: str = "ok", **details: Any) -> None:
         """Put the act on record, in its own transaction."""
@@ -58,7 +76,13 @@ class Act:
         if self.header is not None:
             body["epoch"] = self.header.epoch
         audit.record(
-            self.connection, self.vault.keys, at=self.at, kind=self.intent.kind, actor=self.intent.actor, body=body
+            self.connection,
+            self.vault.keys,
+            at=self.at,
+            kind=self.intent.kind,
+            actor=self.intent.actor,
+            body=body,
+            next_keys=self.next_keys,
         )
 
 
@@ -72,6 +96,15 @@ class VaultSession:
         self._mark = HighWater(store.path.with_name(store.path.name + ".epoch"))
         self._mutex = threading.RLock()
         self._known: VerifiedVault | None = None
+        self._chores_at = 0
+        _sessions.add(self)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the mutex may be held by a thread that the child does not have.
+
+        What was checked stays: it is compared with the file at each act, and the child may not have the key any more.
+        """
+        self._mutex = threading.RLock()
         self._chores_at = 0
 
     @contextmanager
@@ -98,6 +131,13 @@ class VaultSession:
         with self.store.write(durable=False) as connection:
             connection.execute(_CLEAN)
         return True
+
+    def look(self) -> VerifiedVault | None:
+        """The vault as it is now, checked against its mark; None when none was made. Puts nothing on record."""
+        with self.store.read() as connection:
+            vault = load(connection, self.ring, None)
+            self._mark.check(None if vault is None else vault.header)
+        return vault
 
     def forget(self) -> None:
         """Check everything afresh at the next act."""
@@ -144,6 +184,7 @@ class VaultSession:
                 return  # another process was first
             self._mark.check(None)
             vault = create_vault(connection, master, to_micros(at))
+            audit.begin_record(connection, vault.keys)
             act = Act(Intent("secret.create", "vault"), connection, vault, at)
             act.header = vault.header
             act.record()
@@ -175,14 +216,22 @@ class VaultSession:
             return
         body = _body(intent, "missing" if isinstance(error, NotFoundError) else "refused")
         body["code"] = error.code
-        keys = None if self._known is None else self._known.keys
         try:
             with self.store.write(durable=True) as connection:
-                if not list(connection.execute(_CHORES)):
+                whose = list(connection.execute(_WHOSE))
+                if not whose:
                     return  # nothing was made here yet, so there is nothing to guard
+                keys = self._keys_of(whose[0])
                 audit.record(connection, keys, at=at, kind=intent.kind, actor=intent.actor, body=body)
         except (CodesparError, OSError):
             pass  # the refusal itself is what must be told: a store too damaged to record it is no reason to say less
+
+    def _keys_of(self, vault: Row) -> VaultKeys | None:
+        """Ours, unless the vault is under another master key by now, or is another one."""
+        known = self._known
+        if known is None or vault != (known.header.vault_id, known.header.check_value):
+            return None
+        return known.keys
 
 
 def _body(intent: Intent, outcome: str) -> dict[str, Any]:

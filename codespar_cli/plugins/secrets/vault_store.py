@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import apsw
 
 from codespar_cli.errors import StoreCorrupt
 from codespar_cli.plugins.secrets.vault_rows import VAULT_SCHEMA
 from codespar_cli.storage.sqlite import Database, Row
+
+_stores: WeakSet[VaultStore] = WeakSet()
+
+
+def _after_fork() -> None:
+    for store in _stores:
+        store.forget_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class VaultStore:
@@ -21,6 +33,12 @@ class VaultStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = Database(path, VAULT_SCHEMA, durability="full", secure_delete=True)
+        self._mutex = threading.RLock()
+        self._synchronous = "FULL"
+        _stores.add(self)
+
+    def forget_parent(self) -> None:
+        """In a forked child: its connection is a new one, and the mutex may be held by a thread it does not have."""
         self._mutex = threading.RLock()
         self._synchronous = "FULL"
 

@@ -100,7 +100,10 @@ class VerifiedVault:
     def deks(self, connection: apsw.Connection, row: TenantRow) -> dict[int, DekRow]:
         """A tenant's data keys, wrapped, under its manifest. Raises IntegrityError."""
         deks = [DekRow._make(values) for values in connection.execute(_DEKS, (row.id,))]
-        expected = tenant_mac(self.keys.manifest, self.header.vault_id, row, deks)
+        try:
+            expected = tenant_mac(self.keys.manifest, self.header.vault_id, row, deks)
+        except UNREADABLE:
+            raise tampered("a tenant's manifest cannot be read") from None
         if not hmac.compare_digest(expected, row.mac):
             raise tampered("a tenant's data keys are not the ones its manifest lists")
         return {dek.generation: dek for dek in deks}
@@ -154,7 +157,7 @@ def load(connection: apsw.Connection, ring: KeyRing, before: VerifiedVault | Non
 
 def _readable(header: Header) -> Header:
     try:
-        intact = len(header.mac) == 32 and hmac.compare_digest(header_checksum(header), header.checksum)
+        intact = len(header.mac + b"") == 32 and hmac.compare_digest(header_checksum(header), header.checksum)
         number_of_epochs = header.epoch + 0
     except UNREADABLE:
         intact = False

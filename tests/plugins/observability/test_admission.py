@@ -83,6 +83,14 @@ def test_no_time_means_now_and_an_offset_is_understood(metric):
     assert now == same == int(NOW.timestamp()) * 1_000_000
 
 
+@pytest.mark.parametrize("tenant", ["t" * (MAX_TEXT + 1), "a\x00", "a\ud800"])
+def test_two_tenants_never_become_one(metric, tenant):
+    with pytest.raises(UsageError, match="tenant") as caught:
+        admitted(metric(tenant=tenant))
+    assert caught.value.code == "invalid_metric"
+    assert admitted(metric(tenant="t" * MAX_TEXT))["tenant"] == "t" * MAX_TEXT
+
+
 def test_names_are_made_storable_and_kept_short(metric):
     row = admitted(metric("a\x00b\ud800c", agent_id="x" * 1_000_000, session=""))
     assert row["tool"] == "a\ufffdb\ufffdc"

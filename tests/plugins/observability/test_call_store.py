@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from shutil import rmtree
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_a_cap_on_rows_keeps_the_newest(path, clock, metric):
     keeper = MCPObserver(path, clock=clock, max_rows=2)
     keeper.record_all([metric(f"t{number}") for number in range(5)])
     assert tools(keeper) == ["t3", "t4"]
+
+
+@pytest.mark.parametrize("kept", [{"retention": timedelta.max}, {"max_rows": 10**30}])
+def test_a_limit_beyond_all_numbers_keeps_everything(path, clock, metric, kept):
+    keeper = MCPObserver(path, clock=clock, **kept)
+    keeper.record_all([metric("old", time=clock() - timedelta(days=90_000)), metric("new")])
+    assert tools(keeper) == ["old", "new"]
+
+
+def test_a_writer_follows_its_store_to_the_file_that_took_its_place(path, clock, observer, metric):
+    observer.record(metric("lost"))
+    rmtree(path.parent)
+    observer.record(metric("kept"))
+    assert tools(MCPObserver(path, clock=clock)) == ["kept"]
+    path.unlink()
+    with pytest.raises(StoreError) as caught:
+        observer.record(metric("refused"))
+    assert caught.value.code == "store_missing"
 
 
 def test_an_id_is_never_given_twice_though_every_row_has_expired(path, clock, metric):

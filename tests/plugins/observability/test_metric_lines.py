@@ -23,10 +23,11 @@ def test_a_tool_is_enough():
     assert parsed(tool="git/push") == ToolMetric("git/push", "agent", 0.0, True, tenant="acme")
 
 
-def test_an_error_type_means_that_the_call_failed_unless_the_line_says_otherwise():
+def test_an_error_type_means_that_the_call_failed():
     assert parsed(tool="a", error_type="Timeout").success is False
     assert parsed(tool="a", error_type=None).success is True
-    assert parsed(tool="a", error_type="Warned", success=True).success is True
+    assert parsed(tool="a", error_type="", success=True).success is True
+    assert parsed(tool="a", success=False).success is False
 
 
 def test_a_time_without_offset_is_utc():
@@ -50,6 +51,7 @@ def test_a_time_without_offset_is_utc():
         (b'{"tool": "a", "time": 7}', "time"),
         (b'{"tool": "a", "time": "0001-01-01T00:00:00+23:00"}', "time"),
         (b'{"tool": "a", "latencyms": 7}', "unknown key `latencyms`"),
+        (b'{"tool": "a", "success": true, "error_type": "Timeout"}', "error_type: expected none"),
     ],
 )
 def test_a_line_that_is_no_row_is_refused(line, message):
@@ -68,6 +70,14 @@ def test_an_error_is_told_with_its_line(path, bad):
         observer.record_all(lines)
     assert lines.located(caught.value).where == "calls.jsonl:4"
     assert observer.rows(MetricFilter()).rows == ()
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize(("line", "column"), [(b'{"tool": "a"', 13), (b'{"tool": "a"} x', 15), (b"nope", 1), (b"{", 2)])
+def test_what_is_not_json_is_told_with_its_column_alone(line, column, end):
+    with pytest.raises(UsageError, match=rf"^not JSON: .* at column {column}$") as caught:
+        parse_metric(line + end, "default")
+    assert " line " not in caught.value.message
 
 
 @given(st.binary(max_size=200))

@@ -52,7 +52,6 @@ def test_record_keeps_everything_it_was_told(codespar):
         ("record", "a", "--input-tokens", "99999999999999"),
         ("record", "a", "--at", "noon"),
         ("record", ""),
-        ("record", "--from", "missing.jsonl"),
         ("record", "--from", "."),
         ("tail", "--slow", "2"),
         ("tail", "--min-cost", "cheap"),
@@ -60,6 +59,17 @@ def test_record_keeps_everything_it_was_told(codespar):
         ("tail", "--since", "ago"),
         ("tail", "-o", "json"),
         ("tail", "-n", "-1"),
+        ("tail", "-n", "1_0"),
+        ("tail", "--since", "٣d"),
+        ("tail", "--min-cost", "٣"),
+        ("tail", "--min-cost", "1e10"),
+        ("record", "a", "--cost", "٣"),
+        ("record", "a", "--cost", "1_0"),
+        ("record", "a", "--latency-ms", "1_0"),
+        ("record", "a", "--latency-ms", "٣"),
+        ("record", "a", "--input-tokens", "٣"),
+        ("record", "a", "--output-tokens", "1_0"),
+        ("record", "a", "--tenant", "t" * 257),
         ("stats", "--by", "weekday"),
         ("stats", "--sort", "luck"),
     ],
@@ -80,6 +90,52 @@ def test_a_file_is_recorded_whole_or_not_at_all(codespar, tmp_path):
     done = codespar.run("metrics", "record", "--from", "-", "-o", "json", given='{"tool": "a"}\n\n{"tool": "b"}')
     assert json.loads(done.stdout) == {"recorded": 2}
     assert [row["tool"] for row in rows(codespar)] == ["a", "b"]
+
+
+def test_a_file_that_is_not_there_is_not_found(codespar):
+    done = codespar.run("metrics", "record", "--from", "missing.jsonl")
+    assert (done.returncode, done.stderr) == (6, "error: no such file: `missing.jsonl`\n")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--agent", "--latency-ms", "--cost", "--error-type", "--input-tokens", "--output-tokens", "--project", "--session",
+     "--at"],
+)  # fmt: skip
+def test_lines_say_themselves_what_an_option_would_say(codespar, option):
+    done = codespar.run("metrics", "record", "--from", "-", option, "1", given='{"tool": "a"}\n')
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: `{option}`: not beside --from")
+    assert rows(codespar) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("record", "a", "--cost", "abc"), "--cost: expected an amount such as 0.05, found `abc`"),
+        (("record", "a", "--latency-ms", "1_0"), "--latency-ms: expected a number of milliseconds such as 12.5"),
+        *(
+            (("tail", "--since", text), "--since: expected a duration such as 10m, or a time such as 2026-")
+            for text in ("0s", "1.5h", "1000000d")
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_told_what_would_be(codespar, arguments, message):
+    assert message in codespar.run("metrics", *arguments).stderr
+
+
+def test_what_retention_does_not_keep_is_told(codespar):
+    codespar.configure("[observability]\nbackend = 'observer'\nretention = '90d'\n")
+    old = '{"tool": "old", "time": "2020-01-01T00:00:00Z"}\n'
+    done = codespar.run("metrics", "record", "--from", "-", given=old * 4 + '{"tool": "new"}\n')
+    assert done.stderr == "recorded 5 calls, 4 of them older than the retention of 90d: not kept\n"
+    assert [row["tool"] for row in rows(codespar)] == ["new"]
+    done = codespar.run("metrics", "record", "old", "--at", "2020-01-01T00:00:00Z", "-o", "json")
+    assert done.stderr == "recorded 1 call, older than the retention of 90d: not kept\n"
+    assert json.loads(done.stdout) == {"recorded": 1}
+    codespar.configure("[observability]\nbackend = 'observer'\nmax_rows = 2\n")
+    done = codespar.run("metrics", "record", "--from", "-", given='{"tool": "new"}\n' * 5)
+    assert done.stderr == "recorded 5 calls, 3 of them more than max_rows keeps: not kept\n"
 
 
 @pytest.fixture
@@ -120,6 +176,7 @@ def test_tail_shows_the_last_ten_unless_told_otherwise(codespar):
     assert [row["id"] for row in rows(codespar)] == list(range(16, 26))
     assert len(rows(codespar, "--since", "1h")) == 25
     assert len(rows(codespar, "-n", "100")) == 25
+    assert len(rows(codespar, "-n", str(2**63))) == 25
     assert len(rows(codespar, "-n", "0")) == 0
 
 
@@ -176,6 +233,12 @@ def test_costs_have_the_documented_shape(filled):
     assert set(found["forecast"]) == {"day", "month"}
 
 
+def test_costs_are_summed_up_for_people(codespar):
+    codespar.run("metrics", "record", "a", "--cost", "1234567.5")
+    note = codespar.run("metrics", "costs").stderr
+    assert note == "total 1,234,567.50; at this rate 29,629,620.00 a day, 888,888,600.00 in 30 days\n"
+
+
 def test_csv_cells_cannot_run_in_a_spreadsheet(filled, tmp_path):
     done = filled.run("metrics", "costs", "--csv", "costs.csv")
     assert done.returncode == 0
@@ -199,6 +262,17 @@ def test_hostile_names_reach_no_terminal(codespar):
         assert not set(out) & {"\x1b", "\x07", "\u202e", "\ud800"}
         assert "\\x1b]0;owned" in out
         assert len(out.splitlines()) == 2
+
+
+def test_a_long_name_is_whole_in_json_and_cut_in_tables(codespar):
+    name = "x" * 256
+    codespar.run("metrics", "record", name, "--agent", name, "--error-type", name, "--cost", "1")
+    for arguments in (("tail", "--no-follow"), ("stats",), ("costs",)):
+        out = codespar.run("metrics", *arguments).stdout
+        assert "x" * 47 + "…" in out
+        assert max(map(len, out.splitlines())) < 250
+    assert rows(codespar, name)[0]["tool"] == name
+    assert rows(codespar, name + "y") == []  # a name this long is kept cut, and this cut is another
 
 
 def test_without_a_plugin_the_commands_say_so(codespar):

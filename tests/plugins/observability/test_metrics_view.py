@@ -9,6 +9,9 @@ from codespar_cli.cli.views.metrics import inert_cell, latency_text
     ("milliseconds", "text"),
     [
         (0, "0ms"),
+        (1e-320, "<0.001ms"),
+        (0.0005, "0.001ms"),
+        (0.00851, "0.009ms"),
         (0.25, "0.25ms"),
         (12.345, "12.3ms"),
         (999.4, "999ms"),

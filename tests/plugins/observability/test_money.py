@@ -34,7 +34,7 @@ def test_amounts_become_micro_units(amount, micros):
     "amount",
     [
         True, -1, -0.01, "-1", float("nan"), float("inf"), "NaN", "sNaN", "inf", "1e10", 10**9 + 1, 10**400, "",
-        "five", "1,5", "9" * 1000, Decimal("Infinity"), [], None, b"1",
+        "five", "1,5", "1_0", "\u0663", " 1", "1\n", ".", "9" * 1000, Decimal("Infinity"), [], None, b"1",
     ],
 )  # fmt: skip
 def test_what_is_no_amount_is_refused(amount):

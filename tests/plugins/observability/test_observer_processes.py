@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,32 @@ def test_a_tail_that_nobody_reads_ends_by_itself_though_nothing_happens(codespar
     assert tail.stderr is not None
     with tail.stderr:
         assert tail.stderr.read() == ""
+
+
+def test_a_tail_goes_on_with_the_store_that_took_the_place_of_the_one_it_read(codespar):
+    codespar.run("metrics", "record", "--from", "-", given='{"tool": "old"}\n' * 3)
+    tail = codespar.start("metrics", "tail", "-o", "jsonl", "-n", "1")
+    assert tail.stdout is not None
+    assert json.loads(tail.stdout.readline())["id"] == 3
+    shutil.rmtree(codespar.state_dir)
+    assert codespar.run("metrics", "record", "new").returncode == 0
+    assert json.loads(tail.stdout.readline())["tool"] == "new"
+    for file in codespar.state_dir.glob("metrics.db*"):
+        if not file.name.endswith(".lock"):
+            file.unlink()
+    out, err = tail.communicate(timeout=30)
+    assert (tail.returncode, out) == (1, "")
+    assert json.loads(err)["error"]["code"] == "store_missing"
+
+
+@pytest.mark.parametrize("arguments", ["", "-n 0 -o jsonl"])
+def test_a_tail_without_a_stdout_ends_at_once(codespar, arguments):
+    codespar.run("metrics", "record", "git/push")
+    line = f"{sys.executable} -m codespar_cli metrics tail {arguments} >&-"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=codespar.directory, env=codespar.environ, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_two_imports_at_once_are_both_whole(codespar, tmp_path):

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from codespar_cli.core.administration.metrics import MetricFilter, RowRange
+from codespar_cli.core.hooks import ToolMetric
 from codespar_cli.plugins.observability import row_reader
+from codespar_cli.plugins.observability.observer import MCPObserver
 
 
 @pytest.fixture
@@ -44,6 +50,28 @@ def test_filters(filled, wanted, ids):
     assert [row.id for row in filled.rows(wanted).rows] == ids
 
 
+@given(
+    st.text(min_size=1, max_size=8) | st.text("xy\ud800", min_size=250, max_size=300),
+    st.text(min_size=1, max_size=8) | st.text("xy\ud800", min_size=250, max_size=300),
+)
+@settings(max_examples=25)
+def test_a_row_is_found_by_the_very_names_it_was_recorded_under(tool, agent):
+    assume("*" not in tool + agent)
+    with TemporaryDirectory() as directory:
+        observer = MCPObserver(Path(directory) / "state" / "metrics.db")
+        observer.record(ToolMetric(tool, agent, 1.0, True))
+        found = observer.rows(MetricFilter(tool=tool, agent=agent)).rows
+        observer.close()
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("tenant", ["t" * 256 + "u", "t" * 255 + "…", "\ufffd", "\ud800", "\x00"])
+def test_a_tenant_is_looked_up_by_its_exact_name(observer, metric, tenant):
+    observer.record_all([metric(tenant="t" * 256), metric(tenant="a")])
+    assert observer.rows(MetricFilter(tenant=tenant)).rows == []
+    assert len(observer.rows(MetricFilter(tenant="t" * 256)).rows) == 1
+
+
 def test_time_filters_look_at_the_rows_own_time(filled, clock):
     assert [row.id for row in filled.rows(MetricFilter(until=clock())).rows] == [5]
     assert [row.id for row in filled.rows(MetricFilter(since=clock())).rows] == [1, 2, 3, 4]
@@ -73,6 +101,11 @@ def test_the_last_rows_are_found_backwards(filled, monkeypatch, window):
     assert filled.last(MetricFilter(tool="git/p*"), 2) == RowRange(1, 5)
     assert filled.last(MetricFilter(tool="git/p*"), 99).after == 0
     assert filled.last(MetricFilter(tool="none"), 3).upto == 5
+
+
+def test_more_than_there_can_be_is_all_there_is(filled):
+    assert filled.last(MetricFilter(), 2**70) == RowRange(0, 5)
+    assert len(filled.rows(MetricFilter(), limit=2**70).rows) == 5
 
 
 def test_a_page_that_found_nothing_still_moves_on(filled):

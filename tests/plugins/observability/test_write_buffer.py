@@ -105,7 +105,13 @@ def script(text: str, path: Path) -> subprocess.CompletedProcess[str]:
     )
     environ = {**os.environ, "PYTHONPATH": str(Path(codespar_cli.__file__).parents[1])}
     return subprocess.run(
-        [sys.executable, "-c", head + text], env=environ, capture_output=True, text=True, timeout=60, check=False
+        # Python 3.12 and later warn of any fork in a process with threads.
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", head + text],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

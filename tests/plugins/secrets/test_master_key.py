@@ -79,7 +79,7 @@ def test_keygen_makes_a_new_key_each_time():
 def test_what_is_no_reference_is_a_configuration_error(text):
     with pytest.raises(ConfigError) as caught:
         parse_reference(text)
-    assert caught.value.key == "secrets.master_key"
+    assert caught.value.key == "master_key"
 
 
 def test_a_passphrase_is_refused_in_words():

@@ -78,11 +78,36 @@ def test_a_value_on_the_command_line_is_refused_and_not_repeated(codespar):
         ["set", "K", "a", CANARY],
         ["rotate", "K", CANARY],
         ["set", "K", "--", CANARY],
+        ["get", "K", CANARY],
+        ["get", "K", "--reveal", CANARY],
+        ["delete", "K", CANARY, "--yes"],
+        ["history", "K", CANARY],
+        ["list", CANARY],
+        ["verify", CANARY],
     ):
         refused = done(codespar.run(*arguments, stdin=b"v"), 2)
         assert b"never taken from the command line" in refused.stderr
         assert b"codespar secrets set K" in refused.stderr
     done(codespar.run("get", "K"), 6)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["set", "K", f"--{CANARY}"],
+        ["set", "K", f"-{CANARY}"],
+        ["rotate", "K", f"--{CANARY}=x"],
+        ["delete", "K", f"--{CANARY}"],
+        ["keygen", f"--{CANARY}"],
+        *(["set", "K", option, CANARY] for option in ("--cas", "--generate", "--expires", "--from-file", "-o")),
+        *(["rotate", "K", f"{option}={CANARY}"] for option in ("--grace", "--generate", "--previous", "--output")),
+        ["get", "K", "--version", CANARY],
+        ["get", "K", f"-o{CANARY}"],
+        ["get", "K", f"--reveal={CANARY}"],
+    ],
+)
+def test_an_option_that_may_be_a_value_is_not_repeated(codespar, arguments):
+    done(codespar.run(*arguments, stdin=b"v"), 2)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +132,7 @@ def test_a_value_on_the_command_line_is_refused_and_not_repeated(codespar):
         (["rotate", "K", "--reencrypt"], b"v"),
         (["rotate", "K", "--previous", "env:X"], b"v"),
         (["rotate", "K", "--grace", "long"], b"v"),
+        (["rotate", "K", "--generate", "999999999999999999999"], b"v"),
         (["rotate", "--previous", "nonsense"], b""),
         (["rotate", "--previous", "env:UNSET"], b""),
     ],

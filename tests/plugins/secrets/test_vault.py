@@ -2,7 +2,9 @@ import logging
 import os
 import pickle
 import resource
+import signal
 import sys
+import threading
 import traceback
 from datetime import timedelta
 
@@ -327,7 +329,7 @@ def test_a_record_rewritten_without_the_key_is_found(vault, open_vault, state):
         for record in kept:
             chain.append(connection, at=record.at, kind=record.kind, actor="innocent", body=record.body)
         chain.verify(connection, "vault")
-    with pytest.raises(IntegrityError, match="not written with this vault's key"):
+    with pytest.raises(IntegrityError, match="not the one that its key vouches for"):
         open_vault().verify(actor=ME)
 
 
@@ -377,6 +379,42 @@ def test_a_child_that_was_forked_reads_for_itself(vault):
     if pid == 0:
         os._exit(0 if vault.get("acme", "K") == "v" else 1)
     assert os.waitpid(pid, 0)[1] == 0
+    assert vault.get("acme", "K") == "v"
+
+
+def test_a_fork_while_another_thread_is_inside_does_not_hang_the_child(vault):
+    vault.set("acme", "K", "v")
+    inside, done = threading.Event(), threading.Event()
+
+    def stay():
+        with vault._session._mutex, vault._session.store._mutex:
+            inside.set()
+            done.wait()
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    inside.wait()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(0 if vault.get("acme", "K") == "v" else 1)
+    done.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert vault.get("acme", "K") == "v"
+
+
+def test_what_is_no_text_is_refused_and_not_repeated(vault):
+    for value in (None, CANARY.encode(), 7):
+        with pytest.raises(UsageError) as caught:
+            vault.set("acme", "K", value)
+        assert CANARY not in str(caught.value)
+
+
+def test_a_grace_beyond_the_calendar_is_a_usage_error(vault):
+    vault.set("acme", "K", "v")
+    with pytest.raises(UsageError, match="too long"):
+        vault.replace("acme", "K", "new", grace=timedelta(days=999_999_999), actor=ME)
     assert vault.get("acme", "K") == "v"
 
 

@@ -9,26 +9,57 @@ with the right key, so that it is the row's own binding, and nothing else, that 
 import json
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
+from codespar_cli.core.clock import from_micros
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
 from codespar_cli.plugins.secrets.vault import SecretsVault
-from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow
+from codespar_cli.storage import chain
+from codespar_cli.storage.chain import CHAIN_SCHEMA
 from codespar_cli.testing import FakeClock
 
 HERE = Path(__file__).parent
 MASTER = bytes(range(32))
-TABLES = {"header": Header, "tenant": TenantRow, "dek": DekRow, "version": VersionRow}
+
+
+class Chained(NamedTuple):
+    seq: int
+    at: int
+    kind: str
+    actor: str
+    body: str
+    previous: bytes
+    hash: bytes
+
+
+class ChainHead(NamedTuple):
+    seq: int
+    hash: bytes
+    since: int
+    vouched: int
+    mac: bytes
+
+
+TABLES = {
+    "header": Header,
+    "tenant": TenantRow,
+    "dek": DekRow,
+    "version": VersionRow,
+    "chain": Chained,
+    "chain_head": ChainHead,
+}
 ASK = {"tenant": "acme", "key": "API_KEY"}
 
 
 def rows_of(path):
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found = {
-        table: [row._make(values) for values in connection.execute(f"SELECT {columns(row)} FROM {table}")]
+        table: [row._make(values) for values in connection.execute(f"SELECT {', '.join(row._fields)} FROM {table}")]
         for table, row in TABLES.items()
     }
     connection.close()
@@ -42,6 +73,7 @@ def a_vault(directory, after=lambda vault: None):
     vault.put("acme", "API_KEY", "s3cret ü", note="for CI", expires_at=FakeClock().advance("90d"), actor="generator")
     vault.set("acme", "OTHER", "another value")
     vault.set("globex", "API_KEY", "of another tenant")
+    vault.get("acme", "OTHER")
     after(vault)
     rows = rows_of(directory / "state" / "vault.db")
     vault.close()
@@ -61,6 +93,20 @@ def resealed(rows):
     header = header._replace(checksum=header_checksum(header))
     header = header._replace(mac=vault_mac(keys.manifest, header, sorted(tenants, key=lambda row: row.name)))
     return {**rows, "header": [header], "tenant": tenants}
+
+
+def rewritten(rows, edit):
+    """The same rows with every record's body edited and the chain computed anew, as anyone can."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(CHAIN_SCHEMA)
+    for row in rows["chain"]:
+        body = json.loads(row.body)
+        edit(body)
+        chain.append(connection, at=from_micros(row.at), kind=row.kind, actor=row.actor, body=body)
+    names = ", ".join(Chained._fields)
+    found = [Chained._make(values) for values in connection.execute(f"SELECT {names} FROM chain")]
+    head = rows["chain_head"][0]._replace(seq=found[-1].seq, hash=found[-1].hash)
+    return {**rows, "chain": found, "chain_head": [head]}
 
 
 def changed(rows, table, which, **fields):
@@ -114,6 +160,12 @@ def main():
     write("old-generation", resealed(stale), refused, what="a value under a data key that was retired; MACs fit")
     gone = {**good, "version": [row for row in good["version"] if not asked_for(row)]}
     write("deleted-row", gone, refused, what="the newest version is missing; MACs are as they were")
+    last = good["chain"][-2]
+    shorter = changed(good, "chain_head", lambda row: True, seq=last.seq, hash=last.hash)
+    shorter = {**shorter, "chain": good["chain"][:-1]}
+    write("record-cut", shorter, refused, what="the last record, of a read, is missing, and the chain's head fits that")
+    untagged = rewritten(good, lambda body: body.pop("tag", None))
+    write("record-rewritten", untagged, refused, what="every record without its tag; the chain's hashes fit")
     back = changed(good, "header", lambda row: True, epoch=good["header"][0].epoch - 1)
     write("epoch-turned-back", back, refused, what="the header's epoch is one lower; its MAC is as it was")
 
