@@ -8,7 +8,6 @@ against power loss with `durability="full"`, against crashes and kill -9 with `"
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from codespar_cli.storage.private_files import (
     reason,
 )
 from codespar_cli.storage.turnstile import Turnstile
+from codespar_cli.storage.write_ahead import switch_to_wal
 
 Durability: TypeAlias = Literal["full", "normal"]
 Row: TypeAlias = tuple[Any, ...]
@@ -223,8 +223,8 @@ class Database:
         except FileNotFoundError:
             made = False
         if made:
-            connection = self._configured()
-            if self._version(connection) == len(self._schema.migrations):
+            connection, version = self._configured()
+            if version == len(self._schema.migrations):
                 return connection
             connection.close()
         patience = Patience(self._busy_wait_s, signs=lambda: self._signs(turnstile), at_most_s=_OPEN_WAIT_S)
@@ -246,19 +246,25 @@ class Database:
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def _configured(self) -> apsw.Connection:
+    def _configured(self) -> tuple[apsw.Connection, int]:
         # Looked at before it is opened: if it is replaced in between, it counts as replaced.
         self._opened_file = _file_at(self.path)
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_handler(self._busy)
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
-        if self._secure_delete:
-            connection.execute("PRAGMA secure_delete=ON")
-        # The last one out must not pay for a checkpoint, and must not delete the log while others start.
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        return connection
+        try:
+            connection.set_busy_handler(self._busy)
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
+            if self._secure_delete:
+                connection.execute("PRAGMA secure_delete=ON")
+            # The last one out must not pay for a checkpoint, and must not delete the log while others start.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            with connection:  # one snapshot: a migration that commits in between would look like damage
+                version = self._version(connection)
+        except BaseException:
+            connection.close()  # left open it would go on holding its locks
+            raise
+        return connection, version
 
     def _migrated(self, turnstile: Turnstile, patience: Patience) -> apsw.Connection:
         # Whoever gets here has the turnstile, so the state of the file is looked at afresh.
@@ -270,38 +276,26 @@ class Database:
                 hint=f"restore it from a backup, or start anew with: rm {self._lock_path}",
             )
         ensure_private_file(self.path)
-        connection = self._configured()
-        version, target = self._version(connection), len(self._schema.migrations)
-        if version < target:
-            self._switch_to_wal(connection, patience)
-            connection.execute("BEGIN IMMEDIATE")
-            for script in self._schema.migrations[version:]:
-                connection.execute(script)
-            connection.execute(f"PRAGMA application_id={self._schema.application_id}")
-            connection.execute(f"PRAGMA user_version={target}")
-            connection.execute("COMMIT")
-        if not turnstile.store_was_made:
-            turnstile.remember_store()
+        connection, version = self._configured()
+        try:
+            if version < len(self._schema.migrations):
+                if not switch_to_wal(connection, str(self.path), patience.lasts):
+                    raise self._held_by_another(patience)
+                self._migrate(connection, version)
+            if not turnstile.store_was_made:
+                turnstile.remember_store()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _switch_to_wal(self, connection: apsw.Connection, patience: Patience) -> None:
-        # The switch needs the file for itself and does not ask the busy handler: others may be looking at the version.
-        while True:
-            try:
-                mode = next(iter(connection.execute("PRAGMA journal_mode=WAL")))[0]
-            except apsw.BusyError:
-                mode = "busy"
-            if mode == "wal":
-                return
-            if mode == "busy" and not patience.lasts():
-                raise self._held_by_another(patience)
-            if mode != "busy":
-                raise StoreError(
-                    "write-ahead logging is not possible here, is this a network file system?",
-                    file=str(self.path),
-                    hint="set state_dir in plugins.toml to a local directory",
-                )
-            time.sleep(0.002)
+    def _migrate(self, connection: apsw.Connection, version: int) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for script in self._schema.migrations[version:]:
+            connection.execute(script)
+        connection.execute(f"PRAGMA application_id={self._schema.application_id}")
+        connection.execute(f"PRAGMA user_version={len(self._schema.migrations)}")
+        connection.execute("COMMIT")
 
     def _version(self, connection: apsw.Connection) -> int:
         version = int(next(iter(connection.execute("PRAGMA user_version")))[0])

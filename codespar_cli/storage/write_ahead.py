@@ -1,0 +1,33 @@
+"""Switching a new store to write-ahead logging, while others look at the same file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import apsw
+
+from codespar_cli.errors import StoreError
+
+
+def switch_to_wal(connection: apsw.Connection, path: str, lasts: Callable[[], bool]) -> bool:
+    """False when the file stayed busy for as long as it `lasts`. Raises StoreError where there can be no such log.
+
+    The switch needs the file for itself and does not ask the busy handler: others may be looking at the version.
+    """
+    while True:
+        try:
+            mode = next(iter(connection.execute("PRAGMA journal_mode=WAL")))[0]
+        except apsw.BusyError:
+            mode = "busy"
+        if mode == "wal":
+            return True
+        if mode != "busy":
+            raise StoreError(
+                "write-ahead logging is not possible here, is this a network file system?",
+                file=path,
+                hint="set state_dir in plugins.toml to a local directory",
+            )
+        if not lasts():
+            return False
+        time.sleep(0.002)
