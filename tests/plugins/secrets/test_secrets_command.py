@@ -30,8 +30,9 @@ def test_masked_unless_revealed(codespar):
     assert written.stdout == b""
     shown = done(codespar.run("get", "K")).stdout.decode()
     assert CANARY not in shown
-    for fact in ("********", "1 (current)", "in 90d", "for CI", "fingerprint"):
+    for fact in ("********", "1 (current)", "for CI", "fingerprint"):
         assert fact in shown
+    assert re.search(r"in (90d|89d 23h)", shown)  # what is left of it when the machine is slow
     assert CANARY.encode() not in raw_bytes(codespar.state)
 
 
