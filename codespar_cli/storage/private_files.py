@@ -93,6 +93,15 @@ def facts_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def store_exists(path: Path) -> bool:
+    """Whether there is a store to read. One that was made and is gone counts: opening it says so. Raises StoreError."""
+    try:
+        lock = facts_of(path.with_name(f"{path.name}.lock"))
+        return (lock is not None and lock.st_size > 0) or facts_of(path) is not None
+    except OSError as error:
+        raise StoreError(f"cannot be used: {reason(error)}", file=str(path), hint="codespar doctor") from error
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable; a new file is only as durable as its entry."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

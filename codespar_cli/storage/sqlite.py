@@ -25,6 +25,7 @@ from codespar_cli.storage.private_files import (
     ensure_private_file,
     facts_of,
     reason,
+    store_exists,
 )
 from codespar_cli.storage.turnstile import Turnstile
 from codespar_cli.storage.write_ahead import switch_to_wal
@@ -95,9 +96,7 @@ class Database:
     @property
     def exists(self) -> bool:
         """Whether there is anything to read. A store that was made and is gone counts: opening it says so."""
-        with self._translated():
-            lock = facts_of(self._lock_path)
-            return (lock is not None and lock.st_size > 0) or facts_of(self.path) is not None
+        return store_exists(self.path)
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from codespar_cli.plugins.policy.store import PolicyStore
+from codespar_cli.storage.private_files import store_exists
 
 _FILE = "policy.db"
 
@@ -29,12 +30,8 @@ class StoreAddress:
 
             return SqliteStore(state_dir, "normal" if durability == "normal" else "full")
 
-        def exists() -> bool:
-            # The same question as Database.exists, which cannot be asked without importing the database.
-            lock = state_dir / f"{_FILE}.lock"
-            return (state_dir / _FILE).exists() or (lock.exists() and lock.stat().st_size > 0)
-
-        return cls(open_store, exists)
+        # What Database.exists asks, too; here it must not import the database.
+        return cls(open_store, lambda: store_exists(state_dir / _FILE))
 
     @property
     def exists(self) -> bool:
