@@ -12,6 +12,7 @@
     │   └── ApprovalRequired     4  the policy asks for a human
     ├── StoreError               1  a store cannot be used
     │   ├── StoreBusy            1  it stayed locked longer than we wait
+    │   ├── StoreUnreachable     1  a server's store does not answer
     │   └── StoreSchemaNewer     1  written by a newer codespar
     ├── SecretError              1  the vault
     │   ├── MasterKeyMissing     2
@@ -141,6 +142,12 @@ class StoreError(CodesparError):
 
 class StoreBusy(StoreError):
     code = "store_busy"
+
+
+class StoreUnreachable(StoreError):
+    """A server's store cannot be reached, or went away in the middle of a call."""
+
+    code = "store_unreachable"
 
 
 class StoreSchemaNewer(StoreError):

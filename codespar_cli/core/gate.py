@@ -34,7 +34,7 @@ from codespar_cli.core.hooks import (
     ToolMetric,
 )
 from codespar_cli.core.registry import PluginRegistry
-from codespar_cli.core.sound_decision import GATE_STAGE, POLICY_ERROR, close_forgotten
+from codespar_cli.core.sound_decision import BROKEN, GATE_STAGE, close_forgotten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,7 +98,7 @@ class Gate:
         if not decision.allowed:
             self._give_back(decision)
             decision = replace(decision, reservation_id=None)
-            if decision.stage == GATE_STAGE or (decision.code == POLICY_ERROR and decision.decision_id is None):
+            if decision.stage == GATE_STAGE or (decision.code in BROKEN and decision.decision_id is None):
                 # The policy failed, or could not even record that its store did.
                 self._note_refusal(call, decision)
         return decision

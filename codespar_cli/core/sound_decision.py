@@ -14,6 +14,9 @@ from codespar_cli.core.hooks import PolicyDecision, TraceStep
 
 GATE_STAGE = "gate"
 POLICY_ERROR = "policy_error"
+STORE_UNREACHABLE = "store_unreachable"
+BROKEN = frozenset((POLICY_ERROR, STORE_UNREACHABLE))
+"""Codes of a policy that could not decide; without a `decision_id` it could not even record that."""
 
 
 def sound(answer: object) -> PolicyDecision:

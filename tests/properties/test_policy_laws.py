@@ -42,7 +42,8 @@ class Play:
 
 def state(store):
     contents = store.contents
-    return deepcopy((contents.values, contents.entries, contents.holds, contents.parts))
+    counters = {key: (each.value, each.held, each.entries, each.parts) for key, each in contents.counters.items()}
+    return deepcopy((counters, contents.holds, contents.parts))
 
 
 @given(policies(), st.sampled_from(STARTS), steps, st.randoms())

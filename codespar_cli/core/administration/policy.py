@@ -46,6 +46,54 @@ class Finding(NamedTuple):
     file: str = ""
 
 
+class NeedState(NamedTuple):
+    """What one approve rule needs of a request, and how many have approved so far. No `approvers`: anyone else."""
+
+    rule_id: str
+    quorum: int
+    approved: int
+    approvers: tuple[str, ...]
+
+
+class VoteState(NamedTuple):
+    name: str
+    approves: bool
+    at: datetime
+    reason: str
+
+
+class ApprovalState(NamedTuple):
+    """One request for approval. `status` is pending, approved, denied, expired, used or void (the policy has changed
+    since). `args` is what may be shown of the arguments, as JSON, and is None when there were none; `also_denied` says
+    what would deny the call even if it were approved."""
+
+    token: str
+    status: str
+    agent: str
+    tool: str
+    cost: str | None
+    project: str | None
+    args: str | None
+    also_denied: str | None
+    created_at: datetime
+    expires_at: datetime
+    needs: tuple[NeedState, ...]
+    votes: tuple[VoteState, ...]
+    policy_hash: str
+    digest: str
+
+
+class KeepsApprovals(Protocol):
+    def approvals(self) -> list[ApprovalState]:
+        """Every request, oldest first."""
+
+    def approval(self, token: str) -> ApprovalState:
+        """Raises NotFoundError."""
+
+    def vote(self, token: str, name: str, *, approves: bool, reason: str = "") -> ApprovalState:
+        """Raises NotFoundError, and CodesparError when this person may not vote on it, or not any more."""
+
+
 class PreviewsPolicy(Protocol):
     def preview(
         self, agent_id: str, tool_name: str, estimated_cost: Cost | None = None, *, context: CallContext | None = None

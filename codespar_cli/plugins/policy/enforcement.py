@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from codespar_cli.core.hooks import CallContext, PolicyDecision
 from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.policy.approval import Approval
 from codespar_cli.plugins.policy.call import Call
 from codespar_cli.plugins.policy.counting import consume_rate, hold_until
 from codespar_cli.plugins.policy.record import decision_body, put_args, shown
 from codespar_cli.plugins.policy.rules import Budget
 from codespar_cli.plugins.policy.ruling import Ruling, answer
+from codespar_cli.plugins.policy.standing import new_request
 from codespar_cli.plugins.policy.store import Hold, Transaction
 from codespar_cli.plugins.policy.store_address import StoreAddress
 
@@ -34,16 +36,29 @@ def enforce(
     *,
     nobody: CallContext,
     record_args: bool,
-) -> PolicyDecision:
-    """Take what an allow takes, and record the answer. `space` is `observe` or `enforce`."""
+) -> tuple[PolicyDecision, Approval | None]:
+    """Take what an allow takes, and record the answer; and the request for approval, if this call made one.
+
+    `space` is `observe` or `enforce`."""
     token = os.urandom(10).hex()
-    reservation = None
+    decision_id, reservation = f"de-{token[:16]}", None
+    standing, request = ruling.standing, None
     if call is not None and ruling.failure is None:
-        reservation = _take(transaction, call, ruling, space, f"rs-{token}")
-    decision = answer(ruling, observe=space == "observe", decision_id=f"de-{token[:16]}", reservation_id=reservation)
+        reservation = take(transaction, call, ruling, space, f"rs-{token}")
+        if standing.approval is not None:
+            transaction.put_approval(standing.approval._replace(used_by=decision_id, preview=None))
+    elif call is not None and standing.digest and standing.state == "none" and ruling.verdict == "approve":
+        request = _asked_for(transaction, call, ruling)
+    decision = answer(
+        ruling,
+        observe=space == "observe",
+        decision_id=decision_id,
+        reservation_id=reservation,
+        approval_id=None if request is None else request.token,
+    )
     transaction.advance(ruling.seen)
     _record(transaction, asked, ruling, decision, space, nobody, record_args=record_args)
-    return decision
+    return decision, request
 
 
 def record_failure(
@@ -59,7 +74,15 @@ def record_failure(
         return  # the answer is a deny already, and there is nowhere to write it
 
 
-def _take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: str) -> str | None:
+def _asked_for(transaction: Transaction, call: Call, ruling: Ruling) -> Approval:
+    while True:
+        request = new_request(call, ruling.approvals, ruling.standing.digest, ruling.seen, also=ruling.also)
+        if transaction.approval(request.token) is None:
+            transaction.put_approval(request)
+            return request
+
+
+def take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: str) -> str | None:
     """Rate tokens and holds. The id of the hold, or None when no budget applies."""
     now = ruling.seen
     expires_at = now + call.policy.hold_ttl

@@ -8,22 +8,26 @@ the record is written in the same transaction. Whatever goes wrong on the way is
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.clock import Clock, system_clock, to_micros
 from codespar_cli.core.hooks import CallContext, Cost, Health, PolicyDecision
 from codespar_cli.core.services import Services
-from codespar_cli.errors import CodesparError
+from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
+from codespar_cli.errors import CodesparError, StoreUnreachable
 from codespar_cli.plugins.policy.call import Call, is_sound, problem_with, problem_with_context
+from codespar_cli.plugins.policy.judge import JudgeError
 from codespar_cli.plugins.policy.money import as_amount
+from codespar_cli.plugins.policy.notice import Notify
 from codespar_cli.plugins.policy.policy import Policy
 from codespar_cli.plugins.policy.policy_reader import load_policy
 from codespar_cli.plugins.policy.ruling import Ruling, answer, refusal, rule_on
 from codespar_cli.plugins.policy.store_address import StoreAddress
 
 if TYPE_CHECKING:
-    from codespar_cli.core.administration.policy import BudgetState, Finding, Settlement
+    from codespar_cli.core.administration.policy import ApprovalState, BudgetState, Finding, Settlement
+    from codespar_cli.plugins.policy.store import Transaction
 
 DEFAULT_RULES = "policy.yaml"
 _NO_CONTEXT = CallContext()
@@ -32,7 +36,6 @@ _NO_CONTEXT = CallContext()
 class PolicyEngine:
     """One policy for everyone, or one for a tenant. Safe to share between threads; `evaluate` never raises."""
 
-    backend = "engine"
     bounded = True
     reserves = True
 
@@ -46,7 +49,10 @@ class PolicyEngine:
         clock: Clock = system_clock,
         observe: bool = False,
         record_args: bool = False,
+        backend: str = "engine",
+        notify: Notify | None = None,
     ) -> None:
+        self.backend = backend
         self._policy = policy
         self._address = address
         self._tenants = dict(tenants or {})
@@ -55,24 +61,34 @@ class PolicyEngine:
         self._observe = observe
         self._space = "observe" if observe else "enforce"
         self._record_args = record_args
+        self._notify = notify
+        self._kept: set[str] = set()
         self._nobody = CallContext(tenant=tenant)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], services: Services) -> PolicyEngine:
         """Read, check and compile every rules file. Raises ConfigError with its line; touches no store."""
+        return cls.over(options, services, load_policy)
+
+    @classmethod
+    def over(
+        cls, options: Mapping[str, Any], services: Services, load: Callable[..., Policy], backend: str = "engine"
+    ) -> PolicyEngine:
+        """The engine over policies that `load(path, key=…)` makes of the rules files. Raises ConfigError."""
         named = options.get("rules")
         tenants = {
-            name: load_policy(services.config_dir / table["rules"], key=f"tenants.{name}.rules")
+            name: load(services.config_dir / table["rules"], key=f"tenants.{name}.rules")
             for name, table in options.get("tenants", {}).items()
         }
         return cls(
-            load_policy(services.config_dir / (named or DEFAULT_RULES)),
-            StoreAddress.sqlite(services.state_dir, options.get("durability", "full")),
+            load(services.config_dir / (named or DEFAULT_RULES), key="rules"),
+            StoreAddress.from_options(options, services),
             tenants=tenants,
             tenant=services.tenant,
             clock=services.clock,
             observe=options.get("mode") == "observe",
             record_args=options.get("record_args", False),
+            backend=backend,
         )
 
     # ── asked before a call ──
@@ -94,13 +110,19 @@ class PolicyEngine:
             now = to_micros(self._clock())
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
             with self._address.store.write() as transaction:
+                now = transaction.clock(now)
                 if call is None:
                     ruling = refusal(self._policy, "invalid_request", "request", problem, now)
                 else:
                     ruling = rule_on(call, self._space, now, transaction)
-                return enforce(
+                self._keep_source(transaction, ruling.policy)
+                decision, request = enforce(
                     transaction, asked, call, ruling, self._space, nobody=self._nobody, record_args=self._record_args
                 )
+            self._kept.add(ruling.policy.hash)
+            if request is not None and self._notify is not None:
+                self._notify(request)
+            return decision
         except Exception as error:  # a gate that lets an exception through is a gate that is open
             ruling = self._broken(error)
             record_failure(self._address, asked, ruling, error, self._space, nobody=self._nobody)
@@ -145,10 +167,10 @@ class PolicyEngine:
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
             if call is None:
                 return answer(refusal(self._policy, "invalid_request", "request", problem, now), observe=self._observe)
-            if not call.plan.counters:
+            if not call.plan.counters and not call.plan.approvals and call.policy.judge is None:
                 return answer(rule_on(call, self._space, now, None), observe=self._observe)
             with self._address.reading().read() as snapshot:
-                return answer(rule_on(call, self._space, now, snapshot), observe=self._observe)
+                return answer(rule_on(call, self._space, snapshot.clock(now), snapshot), observe=self._observe)
         except Exception as error:
             return answer(self._broken(error))
 
@@ -191,15 +213,48 @@ class PolicyEngine:
 
         return release(self._address, reservation_id, now=to_micros(self._clock()))
 
-    # ── looked at ──
-
     def budgets(self) -> list[BudgetState]:
         """Every budget of this engine's tenant. Raises StoreError."""
         from codespar_cli.plugins.policy.ledger import budget_states
 
         policy, now = self._policy_for(self._nobody), to_micros(self._clock())
         with self._address.reading().read() as snapshot:
-            return budget_states(snapshot, policy, self._space, self._tenant, max(now, snapshot.latest()))
+            return budget_states(
+                snapshot, policy, self._space, self._tenant, max(snapshot.clock(now), snapshot.latest())
+            )
+
+    # ── approvals ──
+
+    def approvals(self) -> list[ApprovalState]:
+        """Every request of this engine's tenant, oldest first. Raises StoreError."""
+        from codespar_cli.plugins.policy.approval_desk import states
+
+        with self._address.reading().read() as snapshot:
+            return states(snapshot, self._tenant, self._hash_of(self._tenant), to_micros(self._clock()))
+
+    def approval(self, token: str) -> ApprovalState:
+        """Raises NotFoundError, StoreError."""
+        from codespar_cli.plugins.policy.approval_desk import state_of
+
+        with self._address.reading().read() as snapshot:
+            return state_of(snapshot, self._tenant, self._hash_of(self._tenant), token, to_micros(self._clock()))
+
+    def vote(self, token: str, name: str, *, approves: bool, reason: str = "") -> ApprovalState:
+        """One person's vote; one denial ends it. The vote is recorded.
+
+        Raises:
+            NotFoundError: there is no such request.
+            UsageError: the name is not usable.
+            CodesparError: the request is closed, or this person may not vote on it, or has voted.
+            StoreError: nothing was counted.
+        """
+        from codespar_cli.plugins.policy.approval_desk import Ballot, cast_vote
+
+        now = to_micros(self._clock())
+        ballot = Ballot(token, name, approves, reason)
+        return cast_vote(self._address, self._tenant, self._hash_of(self._tenant), ballot, now)
+
+    # ── looked at ──
 
     def lint(self) -> list[Finding]:
         """What in the rules cannot be meant, in every rules file."""
@@ -271,8 +326,21 @@ class PolicyEngine:
         tenant = context.tenant if isinstance(context, CallContext) else self._tenant
         return self._tenants.get(tenant, self._policy) if isinstance(tenant, str) else self._policy
 
+    def _hash_of(self, tenant: str) -> str:
+        return self._tenants.get(tenant, self._policy).hash
+
+    def _keep_source(self, transaction: Transaction, policy: Policy) -> None:
+        """Keep the policy's text beside its first decision."""
+        if policy.hash not in self._kept:
+            transaction.keep_source(policy.hash, policy.source)
+
     def _broken(self, error: Exception) -> Ruling:
-        if isinstance(error, CodesparError):
+        code = POLICY_ERROR
+        if isinstance(error, StoreUnreachable):
+            code, reason = STORE_UNREACHABLE, f"the policy's store cannot be reached: {error}"
+        elif isinstance(error, JudgeError):
+            reason = f"the policy could not be evaluated: {error}"
+        elif isinstance(error, CodesparError):
             reason = f"the policy's store cannot be used: {error}"
         else:
             # The class alone: a message may hold what the call was about.
@@ -281,4 +349,4 @@ class PolicyEngine:
             now = to_micros(self._clock())
         except Exception:
             now = 0
-        return refusal(self._policy, "policy_error", "engine", reason, now)
+        return refusal(self._policy, code, "engine", reason, now)

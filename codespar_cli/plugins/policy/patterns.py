@@ -44,7 +44,7 @@ def name_pattern(text: str) -> Pattern:
 
 def _expression(text: str) -> Matcher:
     try:
-        import re2  # type: ignore[import-not-found]  # an extra
+        import re2  # type: ignore[import-untyped]  # an extra
     except ImportError:
         raise MissingExtra("a `re2:` pattern", "re2") from None
     options = re2.Options()

@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import TypeVar
 
 from codespar_cli.core.hooks import PolicyDecision
+from codespar_cli.plugins.policy.judge import Judge
 from codespar_cli.plugins.policy.patterns import Pattern
 from codespar_cli.plugins.policy.rule_index import RuleIndex
 from codespar_cli.plugins.policy.rules import Allow, Approve, Budget, Deny, Rate, Rule, Window
+from codespar_cli.plugins.policy.tool_names import names_of
 from codespar_cli.plugins.policy.zones import Zone
 
 R = TypeVar("R", bound=Rule)
@@ -19,7 +21,7 @@ _ANSWERS = 64
 
 
 class Plan:
-    """The rules about one agent calling one tool, by stage, each in the order of their ids."""
+    """The rules about one agent calling one tool, by stage, each in the order of their ids. `names` are the tool's."""
 
     __slots__ = (
         "allows",
@@ -28,21 +30,23 @@ class Plan:
         "conditions",
         "counters",
         "denies",
+        "names",
         "price",
         "timeless",
         "windows",
     )
 
-    def __init__(self, rules: list[Rule], price: Decimal | None) -> None:
+    def __init__(self, rules: list[Rule], price: Decimal | None, names: tuple[str, ...], *, judged: bool) -> None:
         self.denies = _of(rules, Deny)
         self.approvals = _of(rules, Approve)
         self.windows = _of(rules, Window)
         self.allows = _of(rules, Allow)
         self.counters: tuple[Budget | Rate, ...] = (*_of(rules, Budget), *_of(rules, Rate))
         self.price = price
+        self.names = names
         # Neither clock nor counters nor people: the answer depends on nothing but which conditions hold, and is made
         # once for each combination of them that is met.
-        self.timeless = not (self.windows or self.counters or self.approvals)
+        self.timeless = not (self.windows or self.counters or self.approvals or judged)
         self.conditions = tuple(rule.when.holds for rule in rules if rule.when is not None)
         self.answers: dict[tuple[bool, ...], PolicyDecision] = {}
 
@@ -52,7 +56,9 @@ class Plan:
 
 
 class Policy:
-    """`hash` is the SHA-256 of the file, as `sha256sum` prints it; `hold_ttl` in microseconds."""
+    """`hash` is the SHA-256 of `source`, the text of the file, as `sha256sum` prints it; `hold_ttl` in microseconds.
+
+    A `judge` answers the deny, approval and allow stages in place of the rules."""
 
     def __init__(
         self,
@@ -65,6 +71,8 @@ class Policy:
         allow_by_default: bool,
         prices: tuple[tuple[Pattern, Decimal], ...],
         hold_ttl: int,
+        source: str = "",
+        judge: Judge | None = None,
     ) -> None:
         self.file = file
         self.hash = hash
@@ -75,6 +83,8 @@ class Policy:
         self.allow_by_default = allow_by_default
         self.prices = prices
         self.hold_ttl = hold_ttl
+        self.source = source
+        self.judge = judge
         self.plans: dict[tuple[str, str], Plan] = {}
         self._index = RuleIndex(self.rules)
 
@@ -82,8 +92,9 @@ class Policy:
         """Which rules are about this call."""
         plan = self.plans.get((agent, tool))
         if plan is None:
-            rules = [rule for rule in self._index.about(tool) if rule.covers_agent(agent)]
-            plan = Plan(rules, self.price(tool))
+            names = names_of(tool)
+            rules = [rule for rule in self._index.about(names) if rule.covers_agent(agent)]
+            plan = Plan(rules, self.price(names[-1]), names, judged=self.judge is not None)
             if len(self.plans) >= _PLANS:
                 self.plans.clear()
             self.plans[agent, tool] = plan

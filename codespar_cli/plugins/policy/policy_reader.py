@@ -40,7 +40,7 @@ def load_policy(path: Path, *, key: str = "rules") -> Policy:
 def compile_policy(data: bytes, file: str) -> Policy:
     """The policy in these bytes. Raises ConfigError with `file` and the line."""
     try:
-        return _policy(parse(data), file, hashlib.sha256(data).hexdigest())
+        return _policy(parse(data), file, data)
     except Refused as error:
         raise ConfigError(error.message, file=file, line=error.line, hint=error.hint) from None
     except ConfigError as error:  # an extra that a pattern needs
@@ -48,7 +48,7 @@ def compile_policy(data: bytes, file: str) -> Policy:
         raise
 
 
-def _policy(root: Node, file: str, digest: str) -> Policy:
+def _policy(root: Node, file: str, data: bytes) -> Policy:
     fields = Fields(root, "the policy", _KEYS)
     if "version" in fields and fields.parsed("version", value_of) != 1:
         raise fields.refuse("version", "expected 1", "this file may need a newer codespar")
@@ -56,13 +56,14 @@ def _policy(root: Node, file: str, digest: str) -> Policy:
     currency = fields.parsed("currency", _currency) if "currency" in fields else "USD"
     return Policy(
         file=file,
-        hash=digest,
+        hash=hashlib.sha256(data).hexdigest(),
         rules=_rules(fields, zone, currency),
         zone=zone,
         currency=currency,
         allow_by_default=fields.choice("default", ("deny", "allow"), "deny") == "allow",
         prices=_prices(fields),
         hold_ttl=fields.duration("hold_ttl", _HOLD_TTL) // MICROSECOND,
+        source=data.decode("utf-8"),
     )
 
 

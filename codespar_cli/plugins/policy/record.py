@@ -52,7 +52,7 @@ def decision_body(
         ("project", context.project),
         ("session", context.session),
         ("environment", context.environment),
-        ("approval", context.approval_id),
+        ("approval", decision.approval_id or context.approval_id),
         ("code", decision.code),
         ("rule", decision.rule_id),
         ("stage", decision.stage),

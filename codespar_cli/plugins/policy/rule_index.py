@@ -26,13 +26,15 @@ class RuleIndex:
                 else:
                     self._by_prefix(pattern.prefix).append(entry)
 
-    def about(self, tool: str) -> list[Rule]:
-        """The rules whose patterns match, in their order."""
-        found = {order: rule for order, rule, _ in self._exact.get(tool, ())}
-        for length, bucket in self._prefixes.items():
-            for order, rule, pattern in bucket.get(tool[:length], ()):
-                if order not in found and (pattern is None or pattern.matches(tool)):
-                    found[order] = rule
+    def about(self, names: Iterable[str]) -> list[Rule]:
+        """The rules whose patterns match one of a tool's names, in their order."""
+        found: dict[int, Rule] = {}
+        for tool in names:
+            found.update((order, rule) for order, rule, _ in self._exact.get(tool, ()))
+            for length, bucket in self._prefixes.items():
+                for order, rule, pattern in bucket.get(tool[:length], ()):
+                    if order not in found and (pattern is None or pattern.matches(tool)):
+                        found[order] = rule
         return [found[order] for order in sorted(found)]
 
     def _by_prefix(self, prefix: str) -> list[_Entry]:

@@ -57,9 +57,6 @@ class Rule:
     def covers_agent(self, agent: str) -> bool:
         return not self.agents or any(pattern.matches(agent) for pattern in self.agents)
 
-    def covers_tool(self, tool: str) -> bool:
-        return not self.tools or any(pattern.matches(tool) for pattern in self.tools)
-
 
 class Deny(Rule):
     effect = stage = "deny"

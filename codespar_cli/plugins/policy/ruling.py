@@ -9,10 +9,13 @@ from codespar_cli.core.clock import from_micros
 from codespar_cli.core.hooks import PolicyDecision, TraceStep
 from codespar_cli.plugins.policy.call import Call
 from codespar_cli.plugins.policy.counting import Counted, ask, unpriced
+from codespar_cli.plugins.policy.judge import Judge
 from codespar_cli.plugins.policy.policy import Policy
-from codespar_cli.plugins.policy.stages import examine
+from codespar_cli.plugins.policy.rules import Approve
+from codespar_cli.plugins.policy.stages import Findings, examine
+from codespar_cli.plugins.policy.standing import UNASKED, Standing, standing_of
 from codespar_cli.plugins.policy.store import Snapshot
-from codespar_cli.plugins.policy.verdict import Failure, Retry, failure_of, retry_of, trace_of
+from codespar_cli.plugins.policy.verdict import Failure, Retry, failure_of, later_failure, retry_of, trace_of
 
 _IN_TIME = frozenset({"budget_exceeded", "rate_limited", "outside_window"})
 
@@ -29,6 +32,9 @@ class Ruling(NamedTuple):
     seen: int
     counted: Sequence[Counted] = ()
     allow: str | None = None
+    approvals: tuple[Approve, ...] = ()
+    standing: Standing = UNASKED
+    also: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -43,6 +49,8 @@ def rule_on(call: Call, space: str, now: int, snapshot: Snapshot | None) -> Ruli
     counted: tuple[Counted, ...] = ()
     policy = call.policy
     findings = examine(call.plan, policy.zone, call.cost, call.context, moment)
+    if policy.judge is not None:
+        _judge(policy.judge, call, findings, now)
     seen = now
     if findings.counting and snapshot is not None:
         # Time never runs backwards for a counter: a clock that was set back must not refill it.
@@ -50,13 +58,29 @@ def rule_on(call: Call, space: str, now: int, snapshot: Snapshot | None) -> Ruli
         counted = tuple([ask(rule, call, space, snapshot, seen) for rule in findings.counting])
     elif findings.counting and call.cost is None:
         counted = unpriced(findings.counting)
-    failure = failure_of(call, findings, counted, moment)
+    standing, also = UNASKED, None
+    if findings.approvals and not findings.denies and snapshot is not None and space == "enforce":
+        seen = max(now, snapshot.latest())
+        standing = standing_of(call, findings.approvals, snapshot, seen)
+    failure = failure_of(call, findings, counted, moment, standing)
+    if failure is not None and failure.asks:
+        later = later_failure(call, findings, counted, moment)
+        also = None if later is None else f"{later.code}: {later.reason}"
     readable = snapshot is not None or not findings.counting
     in_time = failure is not None and readable and failure.code in _IN_TIME
-    retry = retry_of(call, findings, counted, now) if in_time else Retry()
-    trace = trace_of(policy, findings, counted)
+    retry = retry_of(call, findings, counted, now, standing) if in_time else Retry()
+    trace = trace_of(policy, findings, counted, standing)
     allow = findings.allow.id if findings.allow is not None else None
-    return Ruling(policy, failure, retry, trace, now, seen, counted, allow)
+    return Ruling(policy, failure, retry, trace, now, seen, counted, allow, findings.approvals, standing, also)
+
+
+def _judge(judge: Judge, call: Call, findings: Findings, now: int) -> None:
+    """Put in what a foreign engine says of its stages; approve rules of our own hold as well."""
+    cost = None if call.cost is None else f"{call.cost:f}"
+    found = judge.judge(call.agent, call.plan.names, cost, call.context, now)
+    findings.denies = found.denies
+    findings.approvals = (*findings.approvals, *found.approvals)
+    findings.allow = found.allow
 
 
 def refusal(policy: Policy, code: str, stage: str, reason: str, now: int) -> Ruling:
@@ -66,10 +90,17 @@ def refusal(policy: Policy, code: str, stage: str, reason: str, now: int) -> Rul
 
 
 def answer(
-    ruling: Ruling, *, observe: bool = False, decision_id: str | None = None, reservation_id: str | None = None
+    ruling: Ruling,
+    *,
+    observe: bool = False,
+    decision_id: str | None = None,
+    reservation_id: str | None = None,
+    approval_id: str | None = None,
 ) -> PolicyDecision:
     """The ruling as callers see it. Observe mode allows, and says what enforce mode would have said."""
     failure = ruling.failure
+    if approval_id is None and ruling.standing.approval is not None:
+        approval_id = ruling.standing.approval.token
     if failure is None:
         return PolicyDecision(
             allowed=True,
@@ -77,6 +108,7 @@ def answer(
             rule_id=ruling.allow,
             stage="allow",
             reservation_id=reservation_id,
+            approval_id=approval_id,
             policy_hash=ruling.policy.hash,
             decision_id=decision_id,
             trace=ruling.trace,
@@ -91,6 +123,7 @@ def answer(
         stage=failure.stage,
         retry_after=None if at is None else (at - ruling.now) / 1e6,
         never=ruling.retry.never,
+        approval_id=approval_id,
         policy_hash=ruling.policy.hash,
         decision_id=decision_id,
         trace=ruling.trace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from heapq import merge
 from pathlib import Path
@@ -10,56 +10,15 @@ from typing import Any, TypeVar
 
 import apsw
 
-from codespar_cli.core.clock import from_micros
-from codespar_cli.errors import StoreBusy, StoreCorrupt, StoreError, StoreSchemaNewer
+from codespar_cli.core.clock import from_micros, to_micros
+from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
+from codespar_cli.plugins.policy.approval import COLUMNS, Approval, to_text
 from codespar_cli.plugins.policy.periods import key_length
-from codespar_cli.plugins.policy.store import CounterKey, CounterState, Hold
+from codespar_cli.plugins.policy.sqlite_schema import FILE, SCHEMA
+from codespar_cli.plugins.policy.store import CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stored_rows import approval_from, damaged, hold_from, key_from, parts_from
 from codespar_cli.storage import chain
-from codespar_cli.storage.sqlite import Database, Durability, Schema
-
-FILE = "policy.db"
-
-_MIGRATION_1 = (
-    """
-CREATE TABLE ledger (only INTEGER PRIMARY KEY CHECK (only = 1), latest INTEGER NOT NULL, secret BLOB NOT NULL) STRICT;
-INSERT INTO ledger VALUES (1, 0, randomblob(32));
-CREATE TABLE counter (
-    id INTEGER PRIMARY KEY,
-    space TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    rule TEXT NOT NULL,
-    scope TEXT NOT NULL,
-    window TEXT NOT NULL,
-    period TEXT NOT NULL,
-    value INTEGER NOT NULL DEFAULT 0,
-    held INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (tenant, rule, scope, window, period, space)
-) STRICT;
-CREATE TABLE entry (
-    counter INTEGER NOT NULL, at INTEGER NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (counter, at)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE hold (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    space TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    agent TEXT NOT NULL,
-    tool TEXT NOT NULL,
-    taken_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    estimate INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    parts TEXT NOT NULL
-) STRICT;
-CREATE INDEX open_hold ON hold (tenant, agent, tool, taken_at) WHERE state = 'open';
-CREATE TABLE hold_part (
-    counter INTEGER NOT NULL, until INTEGER NOT NULL, hold TEXT NOT NULL, amount INTEGER NOT NULL,
-    PRIMARY KEY (counter, until, hold)
-) STRICT, WITHOUT ROWID;
-"""
-    + chain.CHAIN_SCHEMA
-)
-SCHEMA = Schema(application_id=0x43535001, migrations=(_MIGRATION_1,))
+from codespar_cli.storage.sqlite import Database, Durability
 
 _KEY = "tenant = ? AND rule = ? AND scope = ? AND window = ? AND period = ? AND space = ?"
 # Totals are kept, and what has lapsed since is taken off: reading costs what has changed, not what there is.
@@ -72,7 +31,11 @@ _TAKE = (
     "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_HOLD_TYPES = (str, str, str, str, str, int, int, int, str)
+_APPROVAL = f"SELECT {', '.join(COLUMNS)}, rest FROM approval"  # noqa: S608  our own columns
+_PUT_APPROVAL = (
+    f"INSERT INTO approval ({', '.join(COLUMNS)}, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
+    " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest"
+)
 _Value = TypeVar("_Value", int, bytes)
 # A counter stops here rather than overflow: at four trillion units no limit is left to guard.
 _FULL = 1 << 62
@@ -103,6 +66,16 @@ class SqliteStore:
 
     def check(self) -> None:
         self.database.check()
+
+    def records(self, kinds: Collection[str] = ()) -> Iterator[Record]:
+        with self.database.read() as connection:
+            for record in chain.read(connection, name="policy"):
+                if not kinds or record.kind in kinds:
+                    yield Record(to_micros(record.at), record.kind, record.actor, record.body)
+
+    def source(self, policy_hash: str) -> str | None:
+        rows = self.database.query("SELECT text FROM source WHERE hash = ?", (policy_hash,))
+        return None if not rows else str(rows[0][0])
 
 
 @contextmanager
@@ -157,7 +130,7 @@ class SqliteTransaction:
             self._ids[key] = number
             self._lapsed[number] = (now, lapsed)
             if type(used) is not int or type(held) is not int or type(lapsed) is not int:
-                raise _damaged("a counter is no number")
+                raise damaged("a counter is no number")
             return CounterState(used, held - lapsed)
         return CounterState(0, 0)
 
@@ -179,11 +152,11 @@ class SqliteTransaction:
             " ORDER BY rule, scope",
             (tenant, space),
         )
-        return [_key_from(row) for row in rows]
+        return [key_from(row) for row in rows]
 
     def hold(self, id: str) -> Hold | None:
         for row in self._execute(f"{_HOLD} WHERE id = ?", (id,)):
-            return _hold_from(row)
+            return hold_from(row)
         return None
 
     def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
@@ -193,8 +166,26 @@ class SqliteTransaction:
             (tenant, agent, tool, space, now),
         )
         for row in rows:
-            return _hold_from(row)
+            return hold_from(row)
         return None
+
+    def approval(self, token: str) -> Approval | None:
+        for row in self._execute(f"{_APPROVAL} WHERE token = ?", (token,)):
+            return approval_from(row)
+        return None
+
+    def approval_for(self, tenant: str, digest: str) -> Approval | None:
+        found = f"{_APPROVAL} WHERE tenant = ? AND digest = ? ORDER BY number DESC LIMIT 1"
+        for row in self._execute(found, (tenant, digest)):
+            return approval_from(row)
+        return None
+
+    def approvals(self, tenant: str) -> list[Approval]:
+        rows = self._execute(f"{_APPROVAL} WHERE tenant = ? ORDER BY number", (tenant,))
+        return [approval_from(row) for row in rows]
+
+    def clock(self, now: int) -> int:
+        return now
 
     # ── writing ──
 
@@ -224,7 +215,7 @@ class SqliteTransaction:
             for row in self._execute(
                 "SELECT space, tenant, rule, scope, window, period FROM counter WHERE id = ?", (number,)
             ):
-                key = _key_from(row)
+                key = key_from(row)
                 self._count(number, key_length(key.window), amount, hold.taken_at, now)
                 keys.append(key)
         self._execute("UPDATE hold SET state = 'settled' WHERE id = ?", (hold.id,))
@@ -233,6 +224,13 @@ class SqliteTransaction:
     def free(self, hold: Hold) -> None:
         self._unhold(hold)
         self._execute("UPDATE hold SET state = 'released' WHERE id = ?", (hold.id,))
+
+    def put_approval(self, approval: Approval) -> None:
+        columns = [getattr(approval, name) for name in COLUMNS]
+        self._execute(_PUT_APPROVAL, (*columns, to_text(approval)))
+
+    def keep_source(self, policy_hash: str, text: str) -> None:
+        self._execute("INSERT OR IGNORE INTO source VALUES (?, ?)", (policy_hash, text))
 
     def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
         chain.append(self._connection, at=from_micros(at), kind=kind, actor=actor, body=body)
@@ -243,7 +241,7 @@ class SqliteTransaction:
         for (value,) in self._execute(f"SELECT {column} FROM ledger"):  # noqa: S608  only our own columns
             if type(value) is kind:
                 return value
-        raise _damaged(f"its `{column}` is missing")
+        raise damaged(f"its `{column}` is missing")
 
     def _find(self, key: CounterKey) -> int | None:
         if key not in self._ids:
@@ -294,7 +292,7 @@ class SqliteTransaction:
         """Take a hold off its counters, and say which those were."""
         found = []
         for (parts,) in self._execute("SELECT parts FROM hold WHERE id = ?", (hold.id,)):
-            for number, until in _parts_from(parts):
+            for number, until in parts_from(parts):
                 found.append(number)
                 self._execute(
                     "DELETE FROM hold_part WHERE counter = ? AND until = ? AND hold = ?", (number, until, hold.id)
@@ -302,41 +300,3 @@ class SqliteTransaction:
                 if self._connection.changes():
                     self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, number))
         return found
-
-
-# ── what damage may have made of values ──
-
-
-def _damaged(finding: str) -> StoreCorrupt:
-    return StoreCorrupt(
-        f"the store is damaged: {finding}",
-        file=FILE,
-        hint="keep the file, restore a backup; codespar never replaces a damaged store",
-    )
-
-
-def _hold_from(row: tuple[Any, ...]) -> Hold:
-    if tuple(map(type, row)) != _HOLD_TYPES:
-        raise _damaged("a hold is unreadable")
-    return Hold(*row)
-
-
-def _key_from(row: tuple[Any, ...]) -> CounterKey:
-    key = CounterKey(*row)
-    try:
-        if all(type(value) is str for value in row) and key_length(key.window) >= 0:
-            return key
-    except ValueError:
-        pass
-    raise _damaged("a counter has no name")
-
-
-def _parts_from(text: object) -> list[tuple[int, int]]:
-    """The counters that a hold is held on, and until when: `12:1700000000000000 13:…`."""
-    found = []
-    for part in str(text).split():
-        number, _, until = part.partition(":")
-        if not (number.isdecimal() and until.isdecimal() and len(number) < 20 and len(until) < 20):
-            raise _damaged("the parts of a hold are unreadable")
-        found.append((int(number), int(until)))
-    return found

@@ -1,15 +1,17 @@
-"""What the ledger needs of a store. SQLite is one (sqlite_store.py), memory another; a server's database may be a third.
+"""What the ledger needs of a store: SQLite (sqlite_store.py), PostgreSQL (postgres_store.py), and memory for tests.
 
-A store keeps counters, the entries of rolling ones, holds, and the chained record. It knows no rules and decides nothing:
+A store keeps counters, the entries of rolling ones, holds, requests for approval, and the chained record. It knows no rules and decides nothing:
 whoever has a `Transaction` has the counters to himself until it ends, and all of it happens or nothing.
 Moments are microseconds since the epoch, money millionths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
+
+from codespar_cli.plugins.policy.approval import Approval
 
 
 class CounterKey(NamedTuple):
@@ -48,6 +50,15 @@ class Hold(NamedTuple):
     state: str = "open"
 
 
+class Record(NamedTuple):
+    """One entry of the chained record, as simulation reads it."""
+
+    at: int
+    kind: str
+    actor: str
+    body: Mapping[str, Any]
+
+
 class Snapshot(Protocol):
     """A consistent view."""
 
@@ -67,6 +78,17 @@ class Snapshot(Protocol):
 
     def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
         """The oldest open hold; of those that have not expired, if there are any."""
+
+    def approval(self, token: str) -> Approval | None: ...
+
+    def approval_for(self, tenant: str, digest: str) -> Approval | None:
+        """The newest request that is bound to this digest."""
+
+    def approvals(self, tenant: str) -> list[Approval]:
+        """Every request of a tenant, oldest first."""
+
+    def clock(self, now: int) -> int:
+        """The time to decide by: a server's own clock, so that machines need not agree; else `now`, the process's."""
 
 
 class Transaction(Snapshot, Protocol):
@@ -90,6 +112,12 @@ class Transaction(Snapshot, Protocol):
     def free(self, hold: Hold) -> None:
         """Release a hold: it holds nothing any more, and can still be settled late."""
 
+    def put_approval(self, approval: Approval) -> None:
+        """Keep a request, in place of the one with its token."""
+
+    def keep_source(self, policy_hash: str, text: str) -> None:
+        """Keep the text of a policy that decides here, so that its decisions can be replayed; once for each hash."""
+
     def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
         """Append to the chained record."""
 
@@ -105,3 +133,9 @@ class PolicyStore(Protocol):
 
     def check(self) -> None:
         """Raises StoreError or StoreCorrupt when it cannot be used."""
+
+    def records(self, kinds: Collection[str] = ()) -> Iterator[Record]:
+        """The chained record in order, of these kinds (all, when none is named), as one snapshot shows it."""
+
+    def source(self, policy_hash: str) -> str | None:
+        """The text of a policy that has decided here."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from codespar_cli.core.clock import system_clock
+from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.store import PolicyStore
 from codespar_cli.storage.private_files import store_exists
 
@@ -22,6 +25,22 @@ class StoreAddress:
     @classmethod
     def of(cls, store: PolicyStore) -> StoreAddress:
         return cls(lambda: store, lambda: True)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], services: Services) -> StoreAddress:
+        """`store` and `durability` of `[policy]`. Raises ConfigError."""
+        store = options.get("store", "sqlite")
+        if store != "sqlite":
+            return cls.postgres(store, services)
+        return cls.sqlite(services.state_dir, options.get("durability", "full"))
+
+    @classmethod
+    def postgres(cls, url: str, services: Services) -> StoreAddress:
+        """A server's store, whose clock decides unless the process has one of its own (`policy check --at`)."""
+        from codespar_cli.plugins.policy.postgres_store import PostgresStore
+
+        clock_of_server = services.clock is system_clock
+        return cls(lambda: PostgresStore(url, server_clock=clock_of_server), lambda: True)
 
     @classmethod
     def sqlite(cls, state_dir: Path, durability: str) -> StoreAddress:

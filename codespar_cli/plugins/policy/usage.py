@@ -36,7 +36,7 @@ def record_usage(
     if reservation_id is not None and not address.exists:
         raise _unknown(reservation_id)
     with address.store.write() as transaction:
-        seen = max(now, transaction.latest())
+        seen = max(transaction.clock(now), transaction.latest())
         if reservation_id is None:
             hold = _oldest(transaction, usage, seen)
         else:
@@ -58,7 +58,7 @@ def release(address: StoreAddress, reservation_id: str, *, now: int) -> bool:
         hold = transaction.hold(reservation_id)
         if hold is None or hold.state != "open":
             return False
-        release_hold(transaction, hold, max(now, transaction.latest()))
+        release_hold(transaction, hold, max(transaction.clock(now), transaction.latest()))
         return True
 
 
@@ -70,7 +70,7 @@ def _counts(usage: Usage) -> bool:
 def _has_hold(address: StoreAddress, usage: Usage, now: int) -> bool:
     """Whether a policy of yesterday left a hold on a call that no budget of today is about."""
     with address.reading().read() as snapshot:
-        return _oldest(snapshot, usage, now) is not None
+        return _oldest(snapshot, usage, snapshot.clock(now)) is not None
 
 
 def _oldest(snapshot: Snapshot, usage: Usage, now: int) -> Hold | None:

@@ -13,6 +13,7 @@ from codespar_cli.plugins.policy.counting import Counted, describe
 from codespar_cli.plugins.policy.policy import Policy
 from codespar_cli.plugins.policy.rules import Budget, Rule
 from codespar_cli.plugins.policy.stages import Findings
+from codespar_cli.plugins.policy.standing import Standing, need_of
 
 
 class Failure(NamedTuple):
@@ -41,13 +42,20 @@ _ALLOW_DEFAULT = TraceStep("allow", "pass", None, "allowed by default")
 _ALLOW_NONE = TraceStep("allow", "fail", None, "no rule allows it")
 
 
-def failure_of(call: Call, findings: Findings, counted: Sequence[Counted], now: datetime | None) -> Failure | None:
+def failure_of(
+    call: Call, findings: Findings, counted: Sequence[Counted], now: datetime | None, standing: Standing
+) -> Failure | None:
     """None when the answer is allow."""
     if findings.denies:
         rule = findings.denies[0]
         return Failure("denied_by_rule", "deny", rule.id, rule.reason or f"denied by rule {rule.id}")
-    if findings.approvals:
-        return _approval(call, findings)
+    if findings.approvals and standing.state != "granted":
+        return _approval(findings, standing)
+    return later_failure(call, findings, counted, now)
+
+
+def later_failure(call: Call, findings: Findings, counted: Sequence[Counted], now: datetime | None) -> Failure | None:
+    """Of the stages after approval, the first that fails."""
     for one in counted:
         if not one.passes:
             return _exhausted(one)
@@ -61,9 +69,10 @@ def failure_of(call: Call, findings: Findings, counted: Sequence[Counted], now: 
     return None
 
 
-def retry_of(call: Call, findings: Findings, counted: Sequence[Counted], now: int) -> Retry:
+def retry_of(call: Call, findings: Findings, counted: Sequence[Counted], now: int, standing: Standing) -> Retry:
     """The least time at which rates, budgets and windows would all pass, where only these deny."""
-    if findings.denies or findings.approvals or (findings.allow is None and not call.policy.allow_by_default):
+    waits = bool(findings.approvals) and standing.state != "granted"
+    if findings.denies or waits or (findings.allow is None and not call.policy.allow_by_default):
         return Retry()
     at = now
     for one in counted:
@@ -84,10 +93,12 @@ def retry_of(call: Call, findings: Findings, counted: Sequence[Counted], now: in
     return Retry(at)
 
 
-def trace_of(policy: Policy, findings: Findings, counted: Sequence[Counted]) -> tuple[TraceStep, ...]:
+def trace_of(
+    policy: Policy, findings: Findings, counted: Sequence[Counted], standing: Standing
+) -> tuple[TraceStep, ...]:
     """What every stage said, in order. A counter that is not among `counted` was not read."""
     steps = [rule.step for rule in findings.denies] or [_DENY_PASS]
-    steps += [rule.step for rule in findings.approvals] or [_APPROVAL_PASS]
+    steps += _approval_steps(findings, standing) if findings.approvals else [_APPROVAL_PASS]
     steps += _counter_steps(findings, counted)
     if not findings.windows:
         steps.append(_WINDOW_SKIP)
@@ -112,10 +123,22 @@ def _counter_steps(findings: Findings, counted: Sequence[Counted]) -> list[Trace
     return [*([] if "budget" in stages else [_BUDGET_SKIP]), *steps, *([] if "rate" in stages else [_RATE_SKIP])]
 
 
-def _approval(call: Call, findings: Findings) -> Failure:
+def _approval_steps(findings: Findings, standing: Standing) -> list[TraceStep]:
+    approval = standing.approval
+    if approval is None:
+        return [rule.step for rule in findings.approvals]
+    outcome = {"granted": "pass", "refused": "fail"}.get(standing.state, "approve")
+    so_far = [(rule, approval.in_favour(need_of(rule))) for rule in findings.approvals]
+    return [
+        TraceStep("approval", outcome, rule.id, f"{rule.needs}, {count} so far" if count else rule.needs)
+        for rule, count in so_far
+    ]
+
+
+def _approval(findings: Findings, standing: Standing) -> Failure:
     first = findings.approvals[0]
-    if call.context.approval_id is not None:
-        return Failure("approval_invalid", "approval", first.id, "there is no such approval")
+    if standing.state == "refused":
+        return Failure("approval_invalid", "approval", first.id, standing.reason)
     needs = "; ".join(_worded(rule, f"rule {rule.id} {rule.needs}") for rule in findings.approvals)
     return Failure("approval_required", "approval", first.id, needs, asks=True)
 

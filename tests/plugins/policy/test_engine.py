@@ -69,7 +69,7 @@ def test_an_approval_is_asked_for_and_names_who():
     decision = codes(ASK, EVERYTHING)
     assert (decision.allowed, decision.requires_approval, decision.stage) == (False, True, "approval")
     assert "needs 2 of ann, bob" in decision.reason
-    assert decision.approval_id is None
+    assert decision.approval_id.startswith("ap-")
 
 
 def test_two_approval_rules_are_both_named():
@@ -88,7 +88,7 @@ def test_a_pending_approval_consumes_nothing():
     for _ in range(3):
         assert world.ask(cost=10).code == "approval_required"
     assert not world.store.contents.holds
-    assert not world.store.contents.entries
+    assert not world.store.contents.counters
 
 
 def test_a_denied_call_consumes_nothing_in_any_stage():
