@@ -38,10 +38,10 @@ def bare(store: SqliteStore, body: str) -> Callable[[int], None]:
     """The rows that an evaluation reads and writes, in the same tables, without a thought."""
 
     def act(number: int) -> None:
-        token = os.urandom(10).hex()
+        token = f"rs-{number:011x}{os.urandom(6).hex()}"
         with store.database.write() as connection:
             execute = connection.execute
-            next(iter(execute("SELECT latest FROM ledger")))
+            ((seq, previous),) = execute("SELECT seq, hash FROM chain_head")
             for counter in (1, 2, 3):
                 next(iter(execute("SELECT value, held FROM counter WHERE id = ?", (counter,))))
             execute(
@@ -51,9 +51,7 @@ def bare(store: SqliteStore, body: str) -> Callable[[int], None]:
             )
             for counter in (1, 2, 3):
                 execute("UPDATE counter SET held = held + 1 WHERE id = ?", (counter,))
-                execute("INSERT INTO hold_part VALUES (?, ?, ?, 1)", (counter, number, token))
-            execute("UPDATE ledger SET latest = ?", (number,))
-            ((seq, previous),) = execute("SELECT seq, hash FROM chain_head")
+                execute("INSERT INTO hold_part VALUES (?, ?, ?, 1)", (number, token, counter))
             digest = hashlib.sha256(body.encode()).digest()
             execute("INSERT INTO chain VALUES (?, ?, 'd', 'bot', ?, ?, ?)", (seq + 1, number, body, previous, digest))
             execute("UPDATE chain_head SET seq = ?, hash = ?", (seq + 1, digest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
@@ -13,6 +14,11 @@ from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.plugins import BUILTINS, builtin_options
+from codespar_cli.storage.postgres_address import is_server, server_url
+
+if TYPE_CHECKING:
+    from codespar_cli.storage.chain_files import ChainFile
+    from codespar_cli.storage.postgres_chain import ServerChain
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Gate:
@@ -44,6 +50,35 @@ def build_registry(
 def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Gate:
     """A gate with the agents' attributes of the file, and a journal for what a broken policy cannot record itself."""
     return Gate(registry, tenant=config.tenant, agents=config.agents, journal=_journal(config, clock))
+
+
+def record_chains(config: Config, *, environ: Mapping[str, str] = os.environ) -> list[ChainFile | ServerChain]:
+    """Every chained record of this configuration: those in the state directory, and the one on the policy's server.
+
+    Raises ConfigError, StoreError.
+    """
+    from codespar_cli.storage.chain_files import chain_files
+
+    files = chain_files(config.state_dir)
+    server = _server_chain(config, environ)
+    if server is None:
+        return [*files]
+    # A file from before the policy moved to the server.
+    return [server, *(file.renamed(f"{file.name}.db") if file.name == server.name else file for file in files)]
+
+
+def _server_chain(config: Config, environ: Mapping[str, str]) -> ServerChain | None:
+    policy = config.policy
+    text = policy.options.get("store") if policy is not None and policy.name in BUILTINS["policy"] else None
+    if not is_server(text):
+        return None
+    services = loader.services_for(config, BUILTINS, environ=environ)
+    url = server_url(str(text), services.resolve, key="policy.store", needed_by="`store` in [policy]")
+    from codespar_cli.plugins.policy.postgres_schema import SCHEMA
+    from codespar_cli.storage.postgres import Server
+    from codespar_cli.storage.postgres_chain import ServerChain
+
+    return ServerChain("policy", Server(url, SCHEMA))
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": (f"{_HERE}.doctor", "check configuration, stores, keys and clock, and say how to mend what is wrong"),
     "plugins": (f"{_HERE}.plugins", "what is active, what is installed, switch a backend on or off"),
     "policy": (f"{_HERE}.policy", "ask the policy, settle holds, look at budgets"),
+    "approvals": (f"{_HERE}.approvals", "what waits for a human: look, approve, deny"),
     "metrics": (f"{_HERE}.metrics", "what calls took, cost and broke"),
     "secrets": (f"{_HERE}.secrets", "keep, read and rotate credentials"),
     "webhook": (f"{_HERE}.webhook", "payloads through the integrations"),

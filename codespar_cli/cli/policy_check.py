@@ -70,6 +70,8 @@ def _show(session: Session, decision: PolicyDecision, options: Options) -> None:
     if options.explain:
         session.terminal.line()
         session.terminal.table(view.EXPLAINED, view.trace_rows(decision))
+    if step := view.next_step(decision):
+        session.terminal.note(f"hint: {step}")
 
 
 def _moment(text: str | None) -> Any:

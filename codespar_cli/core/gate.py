@@ -98,9 +98,9 @@ class Gate:
         if not decision.allowed:
             self._give_back(decision)
             decision = replace(decision, reservation_id=None)
-            if decision.stage == GATE_STAGE or (decision.code in BROKEN and decision.decision_id is None):
-                # The policy failed, or could not even record that its store did.
-                self._note_refusal(call, decision)
+        if decision.stage == GATE_STAGE or (decision.code in BROKEN and decision.decision_id is None):
+            # The policy failed, or could not even record that its store did; observe mode lets the call through.
+            self._note_refusal(call, decision)
         return decision
 
     def preview(self, call: ToolCall) -> PolicyDecision:
@@ -239,6 +239,8 @@ class Gate:
         if self._journal is not None:
             journal = self._journal
             self._guarded("journal", lambda: journal(call, decision))
+        if decision.allowed:
+            return
         refused = Outcome(success=False, error_type=decision.code)
         nothing_spent = replace(call, estimated_cost=None)
         self._guarded("observability", lambda: self.registry.record_metric(_metric(nothing_spent, refused)))

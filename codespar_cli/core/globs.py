@@ -1,18 +1,23 @@
 """Globs over `/`-separated names: `*` within one segment, `**` across whole segments, nothing else.
 
 Matching never backtracks: literal pieces are found leftmost first, so the time is bounded by the length of the
-name times the length of the pattern, whatever an adversary sends. Case counts. `a/**/b` matches `a/b`;
+name times the length of the pattern, whatever an adversary sends. Segments are walked one by one; those of a long
+name, which may be nothing but segments, are left to an expression of atomic groups, which cannot backtrack either.
+Case counts. `a/**/b` matches `a/b`;
 `deploy/**` needs at least one segment below `deploy`;
 a segment may be empty, as in `deploy/`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 Matcher: TypeAlias = Callable[[str], bool]
+
+_LONG = 256
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +48,7 @@ def _without_stars(parts: list[str]) -> Matcher:
     count = len(segments)
 
     def match(name: str) -> bool:
-        names = name.split("/")
+        names = name.split("/", count)
         return len(names) == count and all(test(part) for test, part in zip(segments, names, strict=True))
 
     return match
@@ -52,16 +57,33 @@ def _without_stars(parts: list[str]) -> Matcher:
 def _across_segments(parts: list[str]) -> Matcher:
     # Runs of plain segments between the `**`s: the first run is anchored at the start, the last at the end, and each
     # run in the middle takes the leftmost place where it fits, which never hurts the runs after it.
-    runs: list[list[Matcher]] = [[]]
+    runs: list[list[str]] = [[]]
     for part in parts:
         if part == "**":
             runs.append([])
         else:
-            runs[-1].append(_segment(part))
-    head, *middle, tail = runs
+            runs[-1].append(part)
+    head, *middle, tail = [[_segment(part) for part in run] for run in runs]
     open_tail = not tail
 
+    @cache
+    def expression() -> re.Pattern[str]:
+        return re.compile("".join(map(_atomic, runs[1:-1])) + ("." if open_tail else ""), re.DOTALL)
+
+    def match_long(name: str) -> bool:
+        count = name.count("/") + 1
+        if count < len(head) + len(tail):
+            return False
+        *first, rest = (name + "/").split("/", len(head))
+        last = rest[:-1].rsplit("/", len(tail))[-len(tail) :] if tail else []
+        if not _fits(head, first, 0) or not _fits(tail, last, 0):
+            return False
+        between = rest[: len(rest) - sum(len(part) + 1 for part in last)]
+        return expression().match(between) is not None
+
     def match(name: str) -> bool:
+        if len(name) > _LONG:
+            return match_long(name)
         names = name.split("/")
         at, end = len(head), len(names) - len(tail)
         if at > end or not _fits(head, names, 0) or not _fits(tail, names, end):
@@ -79,6 +101,19 @@ def _across_segments(parts: list[str]) -> Matcher:
 
 def _fits(run: list[Matcher], names: list[str], at: int) -> bool:
     return all(test(names[at + offset]) for offset, test in enumerate(run))
+
+
+def _atomic(run: list[str]) -> str:
+    """The leftmost place of a run in text in which every segment ends with `/`."""
+    return f"(?>(?:[^/]*+/)*?{''.join(map(_atomic_segment, run))})" if run else ""
+
+
+def _atomic_segment(part: str) -> str:
+    first, *pieces = (re.escape(piece) for piece in part.split("*"))
+    if not pieces:
+        return f"{first}/"
+    middle = "".join(f"(?>[^/]*?{piece})" for piece in pieces[:-1] if piece)
+    return f"{first}{middle}(?>[^/]*?{pieces[-1]}/)"
 
 
 def _segment(part: str) -> Matcher:

@@ -7,17 +7,17 @@ rewrite the whole file can rewrite the whole chain: print the head with `codespa
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import apsw
 
-from codespar_cli.core.clock import from_micros, to_micros
-from codespar_cli.errors import IntegrityError
+from codespar_cli.core.clock import to_micros
+from codespar_cli.storage import chain_rows
+from codespar_cli.storage.chain_rows import ChainHead, ChainRecord
+
+__all__ = ["CHAIN_SCHEMA", "ChainHead", "ChainRecord", "append", "head", "read", "verified", "verify"]
 
 CHAIN_SCHEMA = """
 CREATE TABLE chain (
@@ -34,52 +34,35 @@ INSERT INTO chain_head VALUES (1, 0, zeroblob(32));
 """
 """Part of a store's first migration. `at` is in microseconds since the epoch, `body` canonical JSON."""
 
-_DOMAIN = b"codespar chain 1"
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 _INSERT = "INSERT INTO chain (seq, at, kind, actor, body, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT seq, at, kind, actor, body, previous, hash FROM chain WHERE seq >= ? ORDER BY seq LIMIT ?"
-_Row: TypeAlias = tuple[int, int, str, str, str, bytes, bytes]
-_TYPES = (int, int, str, str, str, bytes, bytes)
 _LOWEST = -(1 << 63)
-# Text that is not UTF-8 or not JSON (or too deep to be ours), a time beyond the calendar.
-_UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRecord:
-    seq: int
-    at: datetime
-    kind: str
-    actor: str
-    body: Mapping[str, Any]
-    previous: str
-    hash: str
+def append(
+    connection: apsw.Connection,
+    *,
+    at: datetime | int,
+    kind: str,
+    actor: str,
+    body: Mapping[str, Any],
+    head: tuple[int, bytes] | None = None,
+) -> ChainHead:
+    """Add a record in the caller's open write transaction; it is in the log exactly if that transaction commits.
 
-
-@dataclass(frozen=True, slots=True)
-class ChainHead:
-    seq: int
-    hash: str
-
-
-def append(connection: apsw.Connection, *, at: datetime, kind: str, actor: str, body: Mapping[str, Any]) -> ChainHead:
-    """Add a record in the caller's open write transaction; it is in the log exactly if that transaction commits."""
-    last, previous = _head(connection, None)
-    seq, micros = last + 1, to_micros(at)
-    text = _canonical(body)
-    digest = _digest(seq, micros, kind, actor, text, previous)
-    connection.execute(_INSERT, (seq, micros, kind, actor, text, previous, digest))
-    connection.execute("UPDATE chain_head SET seq = ?, hash = ?", (seq, digest))
-    return ChainHead(seq, digest.hex())
+    `at` may be given in microseconds, and `head`, the number and hash of the last record, by who has just read it."""
+    last = _head(connection, None) if head is None else head
+    row = chain_rows.sealed(last, at if isinstance(at, int) else to_micros(at), kind, actor, body)
+    connection.execute(_INSERT, row)
+    connection.execute("UPDATE chain_head SET seq = ?, hash = ?", (row[0], row[6]))
+    return ChainHead(row[0], row[6].hex())
 
 
 def read(
     connection: apsw.Connection, *, after: int = 0, limit: int = -1, name: str | None = None
 ) -> Iterator[ChainRecord]:
     """Records in order, from `after` on (exclusive). Raises IntegrityError at one that is none."""
-    for row, at, body in _rows(connection, after, limit, name):
-        seq, _, kind, actor, _, previous, digest = row
-        yield ChainRecord(seq, at, kind, actor, body, previous.hex(), digest.hex())
+    return chain_rows.as_records(_rows(connection, after + 1, limit), name, after)
 
 
 def head(connection: apsw.Connection, name: str | None = None) -> ChainHead:
@@ -90,62 +73,22 @@ def head(connection: apsw.Connection, name: str | None = None) -> ChainHead:
 
 def verify(connection: apsw.Connection, name: str) -> ChainHead:
     """Recompute every hash. Raises IntegrityError naming the first record that is not as it was written."""
-    expected, previous = 1, bytes(32)
-    for row, _, _ in _rows(connection, None, -1, name):
-        seq, at, kind, actor, body, before, digest = row
-        if seq != expected:
-            raise _broken(name, f"record {expected} is missing")
-        if before != previous:
-            raise _broken(name, f"record {seq} does not follow record {seq - 1}")
-        if digest != _digest(seq, at, kind, actor, body, before):
-            raise _broken(name, f"record {seq} was edited")
-        expected, previous = seq + 1, digest
-    last, tip = _head(connection, name)
-    if last >= expected:
-        raise _broken(name, f"the last {last - expected + 1} of {last} records are missing")
-    if (last, tip) != (expected - 1, previous):
-        raise _broken(name, "its head does not match its last record")
-    return ChainHead(last, tip.hex())
+    for _ in verified(connection, name):
+        pass
+    return head(connection, name)
 
 
-def _rows(
-    connection: apsw.Connection, after: int | None, limit: int, name: str | None
-) -> Iterator[tuple[_Row, datetime, dict[str, Any]]]:
-    """Rows whose every value is of the kind that was written: damage may turn any into any other."""
-    # Unbounded below to verify, since a record may have been moved to any number.
-    bounds = (_LOWEST if after is None else after + 1, limit)
-    place = f"the first record after {after or 0}"
-    try:
-        for row in connection.execute(_SELECT, bounds):
-            place = f"record {row[0]}"
-            body = json.loads(row[4]) if tuple(map(type, row)) == _TYPES else None
-            if not isinstance(body, dict):
-                raise _broken(name, f"{place} is damaged")
-            yield row, from_micros(row[1]), body
-            place = f"the record after {row[0]}"
-    except _UNREADABLE as error:
-        raise _broken(name, f"{place} is damaged: {str(error).lower()}") from error
+def verified(connection: apsw.Connection, name: str) -> Iterator[tuple[int, str, str, dict[str, Any]]]:
+    """Time in microseconds, kind, actor and body of every record, each checked before it is told, the head after the
+    last. Raises IntegrityError as `verify` does."""
+    # Unbounded below, since a record may have been moved to any number.
+    return chain_rows.verified(_rows(connection, _LOWEST, -1), lambda: _head(connection, name), name)
+
+
+def _rows(connection: apsw.Connection, first: int, limit: int) -> Iterator[tuple[Any, ...]]:
+    # A generator, so that SQLite is asked, and may fail, only where damage is told.
+    yield from connection.execute(_SELECT, (first, limit))
 
 
 def _head(connection: apsw.Connection, name: str | None) -> tuple[int, bytes]:
-    heads = list(connection.execute("SELECT seq, hash FROM chain_head"))
-    if len(heads) != 1:
-        raise _broken(name, "its head is missing")
-    last, tip = heads[0]
-    if type(last) is not int or type(tip) is not bytes:
-        raise _broken(name, "its head is damaged")
-    return last, tip
-
-
-def _digest(seq: int, at: int, kind: str, actor: str, body: str, previous: bytes) -> bytes:
-    parts = (_DOMAIN, b"%d" % seq, b"%d" % at, kind.encode(), actor.encode(), body.encode(), previous)
-    # Length-prefixed, so that no two different records read as the same bytes.
-    return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
-
-
-def _broken(name: str | None, finding: str) -> IntegrityError:
-    return IntegrityError(
-        f"the record {f'`{name}` ' if name else ''}is broken: {finding}",
-        code="chain_broken",
-        hint="keep the file; codespar audit export shows what it still says",
-    )
+    return chain_rows.the_head(list(connection.execute("SELECT seq, hash FROM chain_head")), name)

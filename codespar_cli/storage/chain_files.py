@@ -12,7 +12,7 @@ import apsw
 from codespar_cli.errors import IntegrityError, StoreError
 from codespar_cli.storage import chain
 from codespar_cli.storage.private_files import check_private_file, facts_of, reason
-from codespar_cli.storage.sqlite import DAMAGE
+from codespar_cli.storage.sqlite_errors import DAMAGE
 
 CHAINED_STORES = ("policy", "vault", "gate")
 
@@ -55,6 +55,9 @@ class ChainFile:
             raise StoreError(f"cannot be read: {reason(error)}", file=str(self.path)) from error
         except apsw.Error as error:
             raise StoreError(f"cannot be read: {str(error).lower()}", file=str(self.path)) from error
+
+    def renamed(self, name: str) -> ChainFile:
+        return ChainFile(name, self.path)
 
     def verify(self) -> chain.ChainHead:
         """Recompute the chain. Raises IntegrityError."""

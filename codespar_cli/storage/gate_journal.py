@@ -1,4 +1,4 @@
-"""The gate's own chained record: denials that a broken policy could not record itself. `gate.db` in the state directory."""
+"""The gate's own chained record: answers that a broken policy could not record itself. `gate.db` in the state directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def append_refusal(state_dir: Path, at: datetime, call: ToolCall, decision: Poli
     body = {
         "tenant": _short(call.context.tenant),
         "tool": _short(call.tool_name),
-        "allowed": False,
+        "allowed": decision.allowed,
         "code": decision.code,
         "reason": decision.reason,
     }

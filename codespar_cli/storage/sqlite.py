@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import apsw
 
-from codespar_cli.errors import CodesparError, StoreBusy, StoreCorrupt, StoreError, StoreSchemaNewer
+from codespar_cli.errors import StoreError, StoreSchemaNewer
 from codespar_cli.storage import forks
+from codespar_cli.storage.locked_scope import LockedScope
 from codespar_cli.storage.patience import BusyHandler, Patience
 from codespar_cli.storage.private_files import (
     check_private_file,
     ensure_private_directory,
     ensure_private_file,
     facts_of,
-    reason,
     store_exists,
 )
+from codespar_cli.storage.sqlite_errors import corrupt, held_by_another, in_our_words, within_a_fork
 from codespar_cli.storage.turnstile import Turnstile
 from codespar_cli.storage.write_ahead import switch_to_wal
 
@@ -50,22 +51,16 @@ _PRAGMAS = (
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a store looks like. `application_id` tells our files from others'; migration n makes version n."""
+    """What a store looks like. `application_id` tells our files from others'; migration n makes version n.
+
+    `page_size` in bytes is what a new file is made with: a smaller one suits a store that writes few rows at a time."""
 
     application_id: int
     migrations: tuple[str, ...]
+    page_size: int = 4096
 
 
 _inherited: list[object] = []  # connections of a parent process: never closed, closing would disturb its transaction
-# What SQLite says of our own statements when the file is not what we made, besides that it is malformed.
-DAMAGE = (
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.SQLError,
-    apsw.ConstraintError,
-    apsw.MismatchError,
-    UnicodeDecodeError,
-)
 
 
 class Database:
@@ -98,26 +93,9 @@ class Database:
         """Whether there is anything to read. A store that was made and is gone counts: opening it says so."""
         return store_exists(self.path)
 
-    @contextmanager
-    def write(self) -> Iterator[apsw.Connection]:
+    def write(self) -> AbstractContextManager[apsw.Connection]:
         """A write transaction. Raises StoreBusy after a bounded wait, StoreError, StoreCorrupt."""
-        with self._mutex, self._translated():
-            connection = self._open()
-            self._begin(connection)
-            try:
-                yield connection
-                if self._copied_open:
-                    raise self._within_a_fork()
-            except BaseException:
-                self._roll_back(connection)
-                raise
-            try:
-                connection.execute("COMMIT")
-            except apsw.Error:
-                # After a failed sync nobody knows what is on the disk: start over from the file, not from the cache.
-                self._roll_back(connection)
-                self._drop()
-                raise
+        return LockedScope(self._mutex, self._begin_write, self._end_write)
 
     @contextmanager
     def read(self) -> Iterator[apsw.Connection]:
@@ -139,7 +117,7 @@ class Database:
         """`PRAGMA quick_check`. Raises StoreCorrupt with what SQLite found."""
         for (finding,) in self.query("PRAGMA quick_check(1)"):
             if finding != "ok":
-                raise self._corrupt(str(finding).splitlines()[-1].lower())
+                raise corrupt(self.path, str(finding).splitlines()[-1].lower())
 
     def truncate_log(self) -> bool:
         """Move everything into the main file and empty the WAL. False when a reader is in the way."""
@@ -199,7 +177,7 @@ class Database:
         if self._connection is not None:
             return self._connection
         if self._copied_open:
-            raise self._within_a_fork()
+            raise within_a_fork(self.path)
         ensure_private_directory(self.path.parent)
         turnstile = Turnstile(self._lock_path)
         try:
@@ -251,7 +229,7 @@ class Database:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_handler(self._busy)
-            for pragma in _PRAGMAS:
+            for pragma in (f"PRAGMA page_size={self._schema.page_size}", *_PRAGMAS):
                 connection.execute(pragma)
             connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
             if self._secure_delete:
@@ -279,7 +257,7 @@ class Database:
         try:
             if version < len(self._schema.migrations):
                 if not switch_to_wal(connection, str(self.path), patience.lasts):
-                    raise self._held_by_another(patience)
+                    raise held_by_another(self.path, patience.waited_s)
                 self._migrate(connection, version)
             if not turnstile.store_was_made:
                 turnstile.remember_store()
@@ -301,7 +279,7 @@ class Database:
         application = int(next(iter(connection.execute("PRAGMA application_id")))[0])
         tables = int(next(iter(connection.execute("SELECT count(*) FROM sqlite_schema")))[0])
         if application not in (0, self._schema.application_id) or (version == 0 and tables > 0):
-            raise self._corrupt("it is not a codespar store of this kind")
+            raise corrupt(self.path, "it is not a codespar store of this kind")
         if version > len(self._schema.migrations):
             raise StoreSchemaNewer(
                 f"written by a newer codespar (schema {version}, this one knows {len(self._schema.migrations)})",
@@ -310,7 +288,7 @@ class Database:
             )
         foreign = "SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1"
         for (name,) in connection.execute(foreign):
-            raise self._corrupt(f"it holds a trigger or view that is not ours: {name!a}")
+            raise corrupt(self.path, f"it holds a trigger or view that is not ours: {name!a}")
         return version
 
     # ── transactions ──
@@ -324,10 +302,39 @@ class Database:
             self._busy.patience = patience
             connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
-            raise self._held_by_another(patience) from None
+            raise held_by_another(self.path, patience.waited_s) from None
         finally:
             self._busy.patience = None
             turnstile.leave()
+
+    def _begin_write(self) -> apsw.Connection:
+        try:
+            connection = self._connection or self._open()
+            self._begin(connection)
+        except Exception as error:
+            self._raise_in_our_words(error)
+            raise
+        return connection
+
+    def _end_write(self, connection: apsw.Connection, error: BaseException | None) -> None:
+        if error is not None:
+            self._roll_back(connection)
+            self._raise_in_our_words(error)
+        elif self._copied_open:
+            self._roll_back(connection)
+            raise within_a_fork(self.path)
+        else:
+            self._commit(connection)
+
+    def _commit(self, connection: apsw.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except apsw.Error as error:
+            # After a failed sync nobody knows what is on the disk: start over from the file, not from the cache.
+            self._roll_back(connection)
+            self._drop()
+            self._raise_in_our_words(error)
+            raise
 
     def _roll_back(self, connection: apsw.Connection) -> None:
         if connection is not self._connection:
@@ -350,35 +357,14 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except CodesparError:
+        except Exception as error:
+            self._raise_in_our_words(error)
             raise
-        except DAMAGE as error:
-            raise self._corrupt(str(error).lower()) from error
-        except (apsw.BusyError, apsw.LockedError) as error:
-            raise StoreBusy("the store stayed locked", file=str(self.path), hint=f"fuser -v {self.path}") from error
-        except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
-            raise StoreError(f"{str(error).lower()}", file=str(self.path), hint="codespar doctor") from error
-        except OSError as error:
-            raise StoreError(f"cannot be used: {reason(error)}", file=str(self.path), hint="codespar doctor") from error
 
-    def _held_by_another(self, patience: Patience) -> StoreBusy:
-        return StoreBusy(
-            f"another process held the store for {patience.waited_s:.1f} s",
-            file=str(self.path),
-            hint=f"fuser -v {self.path}",
-        )
-
-    def _within_a_fork(self) -> StoreError:
-        return StoreError(
-            "this process was forked within a transaction on the store, and cannot use it", file=str(self.path)
-        )
-
-    def _corrupt(self, finding: str) -> StoreCorrupt:
-        return StoreCorrupt(
-            f"the store is damaged: {finding}",
-            file=str(self.path),
-            hint="keep the file, restore a backup; codespar never replaces a damaged store",
-        )
+    def _raise_in_our_words(self, error: BaseException) -> None:
+        ours = in_our_words(error, self.path)
+        if ours is not None:
+            raise ours from error
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:

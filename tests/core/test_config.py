@@ -122,7 +122,7 @@ def test_none_switches_off():
         ("x = " + "9" * 5000, 1, "not TOML", None),
         (b"[policy]\n\xff\n", 2, "is not UTF-8", None),
         ("[policy]\nbackend = '''none", 2, "not TOML", None),
-        ('[policy]\nbackend = "engine"\nstore = "redis"', 3, "policy.store: expected one of `sqlite`", None),
+        ('[policy]\nbackend = "engine"\nstore = "redis"', 3, "policy.store: expected `sqlite`", None),
         ('[secrets]\nbackend = "none"\nmastr_key = "env:X"', 3, "secrets.mastr_key: unknown key", "`master_key`"),
     ],
 )

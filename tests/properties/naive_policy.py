@@ -1,190 +1,200 @@
-"""The policy's semantics once more, by another hand: a list of everything that ever happened, added up at every question.
+"""The policy's semantics once more, by another hand: a list of what ever happened, added up anew at every question.
 
-No index, no transactions, no counters, no windows as values: each question looks at the whole past. Slow and plain, so
-that it can be checked by reading. Money is a Fraction of the unit, time a datetime, calendar windows a label of the
-local date, time windows a set of the week's minutes.
+No index, no counters, nothing of the engine: slow and plain, to be checked by reading. Money is a Fraction, a calendar
+window a label of the local date, a time window a question put to each quarter of an hour. Who has approved what is told
+by naive_approvals.py, what tools are called by naive_names.py.
 """
 
-from __future__ import annotations
-
+import math
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import cache
+from operator import ge, gt, le, lt
 from zoneinfo import ZoneInfo
 
+from naive_names import names
+
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+EFFECTS = ["deny", "approve", "budget", "rate", "window", "allow"]
+SECONDS, ORDER = {"s": 1, "m": 60, "h": 3600, "d": 86400}, {"gt": gt, "gte": ge, "lt": lt, "lte": le}
+TICK, QUARTER, FOREVER = timedelta(microseconds=1), timedelta(minutes=15), datetime.max.replace(tzinfo=UTC)
 
 
-def seconds(text: str) -> timedelta:
+def length(text: str) -> timedelta:
     return timedelta(seconds=int(text[:-1]) * SECONDS[text[-1]])
 
 
+@cache
 def matches(pattern: str, name: str) -> bool:
-    if pattern == "**":
-        return name != ""
-    text = re.escape(pattern).replace(r"\*\*", "DOUBLE").replace(r"\*", "[^/]*")
-    if text.endswith("/DOUBLE"):
-        text = text.removesuffix("DOUBLE") + "(?:.+)"
-    return re.fullmatch(text, name, re.DOTALL) is not None
+    def fit(parts: list[str], names: list[str]) -> bool:
+        if parts in ([], ["**"]):
+            return bool(parts) == bool(names)
+        if parts[0] == "**":
+            return any(fit(parts[1:], names[skip:]) for skip in range(len(names) + 1))
+        text = "[^/]*".join(map(re.escape, parts[0].split("*")))
+        return bool(names) and re.fullmatch(text, names[0]) is not None and fit(parts[1:], names[1:])
+
+    return fit(pattern.split("/"), name.split("/"))
 
 
-def minutes_of(spans: list[str]) -> set[int]:
-    found = set()
-    for span in spans:
-        *days, times = span.split(" ")
-        start, end = (int(part[:2]) * 60 + int(part[3:]) for part in times.split("-"))
-        length = (end - start) % 1440 or 1440
-        for index, day in enumerate(DAYS):
-            if not days or day in days[0].split(","):
-                found |= {(index * 1440 + start + step) % (7 * 1440) for step in range(length)}
-    return found
+@cache
+def covers(span: str, wall: datetime) -> bool:  # it began today or yesterday, and has not ended
+    words = span.split(" ")
+    start, end = words.pop().split("-") if ":" in words[-1] else ("00:00", "24:00")
+    first, last = (int(text[:2]) * 60 + int(text[3:]) for text in (start, end))
+    for back in (0, 1):
+        day, minute = wall.date() - timedelta(days=back), wall.hour * 60 + wall.minute + 1440 * back
+        dated = bool(words) and words[0][:10] <= day.isoformat() <= words[0][-10:]
+        begins = not words or dated or DAYS[day.weekday()] in words[0].split(",")
+        if begins and first <= minute < (last if first < last else last + 1440):
+            return True
+    return False
+
+
+def number(value: object) -> Fraction | None:
+    return None if value is None or isinstance(value, bool | str | dict | list) else Fraction(str(value))
+
+
+def test(found: object, operator: str, wanted: object) -> bool:
+    if operator == "not" or isinstance(wanted, list):
+        each = wanted if isinstance(wanted, list) else [wanted]
+        return any(test(found, "is", one) for one in each) == (operator == "is")
+    found, wanted = (value if isinstance(value, bool | str) else number(value) for value in (found, wanted))
+    if operator == "is" or type(found) is not type(wanted) or isinstance(found, bool):
+        return operator == "is" and type(found) is type(wanted) and found == wanted
+    return matches(wanted, found) if operator == "glob" else ORDER[operator](found, wanted)
 
 
 class Naive:
     def __init__(self, policy: dict) -> None:
-        self.policy = policy
-        self.zone = ZoneInfo(policy.get("timezone", "UTC"))
-        self.ttl = seconds(policy.get("hold_ttl", "10m"))
+        self.policy, self.zone = policy, ZoneInfo(policy.get("timezone", "UTC"))
+        self.rules = sorted(policy["rules"], key=lambda rule: rule["id"])
+        self.ttl = length(policy["hold_ttl"])
         self.spent: list[dict] = []  # one for each rule that counted something
-        self.last: datetime | None = None
-
-    # ── the past ──
-
-    def label(self, rule: dict, at: datetime) -> str:
-        day = at.astimezone(self.zone).date()
-        match rule["window"].split():
-            case ["calendar", "day"]:
-                return str(day)
-            case ["calendar", "week"]:
-                return str(day - timedelta(days=day.weekday()))
-            case ["calendar", "month"]:
-                return str(day)[:7]
-        return ""
-
-    def used(self, rule: dict, scope: tuple, now: datetime) -> Fraction:
-        total = Fraction(0)
-        for event in self.spent:
-            if (event["rule"], event["scope"]) != (rule["id"], scope) or event["state"] == "released":
-                continue
-            if event["state"] == "held" and now >= event["expires"]:
-                continue
-            if rule["effect"] == "rate":
-                window = rule["limit"].split()[-1]
-            else:
-                window = rule["window"]
-                if self.label(rule, event["at"]) != self.label(rule, now):
-                    continue
-                window = window.split()[1] if window.startswith("rolling") else ""
-            if window and now >= event["at"] + seconds(window):
-                continue
-            total += event["amount"]
-        return total
-
-    def tokens_free(self, rule: dict, scope: tuple, now: datetime) -> bool:
-        """A bucket, by playing it back: it leaks steadily, and each call fills it by one."""
-        rate, burst = rule["limit"].split(" burst ")
-        per_second = Fraction(int(rate.split("/")[0]), SECONDS[rate.split("/")[1]])
-        level, before = Fraction(0), None
-        for event in [*self.spent, None]:
-            if event is not None and (event["rule"], event["scope"]) != (rule["id"], scope):
-                continue
-            at = now if event is None else event["at"]
-            if before is not None:
-                level = max(
-                    Fraction(0), level - Fraction((at - before) // timedelta(microseconds=1), 10**6) * per_second
-                )
-            if event is None:
-                return level + 1 <= int(burst)
-            level, before = level + 1, at
-        raise AssertionError
-
-    # ── a question ──
-
-    def ask(self, at: datetime, call: dict) -> tuple[bool, str | None, str | None]:
-        """(allowed, code, rule), and what an allow takes."""
-        self.last = now = at if self.last is None else max(at, self.last)
-        about = [rule for rule in sorted(self.policy["rules"], key=lambda rule: rule["id"]) if self.about(rule, call)]
-        verdict = self.verdict(about, call, at, now)
-        if verdict[0]:
-            for rule in about:
-                if rule["effect"] in ("budget", "rate"):
-                    money = rule["effect"] == "budget"
-                    event = {"rule": rule["id"], "scope": self.scope(rule, call), "at": now, "call": call["number"]}
-                    event |= {"amount": self.cost(call) if money else Fraction(1), "expires": now + self.ttl}
-                    self.spent.append(event | {"state": "held" if money else "spent"})
-        return verdict
-
-    def verdict(
-        self, about: list[dict], call: dict, at: datetime, now: datetime
-    ) -> tuple[bool, str | None, str | None]:
-        for effect, code in (("deny", "denied_by_rule"), ("approve", "approval_required")):
-            for rule in about:
-                if rule["effect"] == effect:
-                    return False, code, rule["id"]
-        for rule in about:
-            if rule["effect"] == "budget":
-                cost = self.cost(call)
-                if cost is None:
-                    return False, "cost_unknown", rule["id"]
-                if self.used(rule, self.scope(rule, call), now) + cost > Fraction(rule["limit"]):
-                    return False, "budget_exceeded", rule["id"]
-        for rule in about:
-            if rule["effect"] == "rate":
-                scope = self.scope(rule, call)
-                if "burst" in rule["limit"]:
-                    free = self.tokens_free(rule, scope, now)
-                else:
-                    free = self.used(rule, scope, now) + 1 <= int(rule["limit"].split()[0])
-                if not free:
-                    return False, "rate_limited", rule["id"]
-        for rule in about:
-            if rule["effect"] == "window":
-                wall = at.astimezone(self.zone)
-                minute = wall.weekday() * 1440 + wall.hour * 60 + wall.minute
-                shut = minute in minutes_of(rule.get("closed", []))
-                if shut or (rule.get("open") and minute not in minutes_of(rule["open"])):
-                    return False, "outside_window", rule["id"]
-        allows = [rule["id"] for rule in about if rule["effect"] == "allow"]
-        if allows or self.policy.get("default") == "allow":
-            return True, None, allows[0] if allows else None
-        return False, "no_rule_allows", None
+        self.last = datetime.min.replace(tzinfo=UTC)
 
     def about(self, rule: dict, call: dict) -> bool:
-        def any_of(patterns, name):
-            return patterns is None or any(matches(pattern, name) for pattern in patterns)
-
-        if not (any_of(rule.get("tools"), call["tool"]) and any_of(rule.get("agents"), call["agent"])):
+        canonical, every = names(call["tool"])
+        limits, few = rule["effect"] != "allow", {call["tool"], canonical}
+        spelled = {
+            text: every if limits and (text[0] != "*" or "__" in text) else few for text in rule.get("tools", ["**"])
+        }
+        if not any(matches(text, name) for text in spelled for name in spelled[text]):
+            return False
+        if not any(matches(text, call["agent"]) for text in rule.get("agents", ["**"])):
             return False
         for path, wanted in rule.get("when", {}).items():
-            found = self.cost(call) if path == "cost" else call["args"].get(path.removeprefix("args."))
-            if found is None:
-                return False
-            if isinstance(wanted, dict):
-                ((operator, bound),) = wanted.items()
-                if operator == "not" and found == bound:
-                    return False
-                if operator == "gt" and not (not isinstance(found, str) and found > bound):
-                    return False
-            elif found != wanted:
+            found = {**call, "cost": self.cost(call)}
+            for name in path.split("."):
+                found = found.get(name) if isinstance(found, dict) else None
+            tests = (wanted if isinstance(wanted, dict) else {"is": wanted}).items()
+            tests = [(each, Fraction(bound) if path == "cost" else bound) for each, bound in tests]
+            if found is None or not all(test(found, *each) for each in tests):
                 return False
         return True
 
     def cost(self, call: dict) -> Fraction | None:
-        return None if call["cost"] is None else Fraction(call["cost"])
+        if call["cost"] is not None:
+            return Fraction(call["cost"])
+        prices = [pattern for pattern in self.policy.get("costs", {}) if matches(pattern, names(call["tool"])[0])]
+        best = max(prices, key=lambda text: (len(text.partition("*")[0]), "*" not in text, text), default=None)
+        return None if best is None else Fraction(self.policy["costs"][best])
 
     def scope(self, rule: dict, call: dict) -> tuple:
-        per = rule.get("per", "tenant")
-        return tuple((name, call.get(name)) for name in ([per] if isinstance(per, str) else sorted(per)))
+        per, who = rule.get("per", []), {**call, "tool": names(call["tool"])[0]}
+        return (call["tenant"], *((name, who[name]) for name in sorted([per] if isinstance(per, str) else per)))
 
-    # ── afterwards ──
+    def label(self, rule: dict, at: datetime) -> date | None:
+        day = at.astimezone(self.zone).date()
+        first = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}
+        return first.get(rule.get("window", "").rpartition(" ")[2])
 
-    def close(self, number: int, cost: str | None, at: datetime) -> None:
-        """Settle (or, without a cost, release) what call `number` holds."""
-        self.last = at if self.last is None else max(at, self.last)
+    def until(self, rule: dict, event: dict) -> datetime:  # by time alone, calendars apart
+        window = (rule["limit"] if rule["effect"] == "rate" else rule["window"]).split()
+        ends = [event["at"] + length(window[-1])] if window[-2:-1] in (["per"], ["rolling"]) else []
+        return min([*ends, *([event["expires"]] if event["state"] == "held" else [])], default=FOREVER)
+
+    def events(self, rule: dict, scope: tuple) -> list[dict]:
+        return [each for each in self.spent if (each["rule"], each["scope"]) == (rule["id"], scope) and each["state"]]
+
+    def used(self, rule: dict, scope: tuple, now: datetime) -> Fraction:
+        found = [event for event in self.events(rule, scope) if now < self.until(rule, event)]
+        same = [each for each in found if self.label(rule, each["at"]) == self.label(rule, now)]
+        return sum((event["amount"] for event in same), Fraction(0))
+
+    def passes_at(self, rule: dict, call: dict, now: datetime) -> datetime | None:
+        """The least moment from `now` on at which a counter passes, if nothing else happens."""
+        scope = self.scope(rule, call)
+        if "burst" in rule["limit"]:  # played back: it leaks steadily, and each call fills it by one
+            (count, unit), level, before = rule["limit"].split()[0].split("/"), Fraction(0), FOREVER
+            for at in [*(event["at"] for event in self.events(rule, scope)), now]:
+                leaked = Fraction(max(at - before, 0 * TICK) // TICK * int(count), 10**6 * SECONDS[unit])
+                level, before = max(Fraction(0), level - leaked) + 1, at
+            missing = max(Fraction(0), level - int(rule["limit"].split()[-1]))
+            return now + math.ceil(missing * 10**6 * SECONDS[unit] / int(count)) * TICK
+        moments, amount = [now, *(self.until(rule, event) for event in self.events(rule, scope))], Fraction(1)
+        if rule["effect"] == "budget":
+            amount, low, high = self.cost(call), now, now + timedelta(days=33)
+            while self.label(rule, high) != self.label(rule, now) and high - low > TICK:
+                middle = low + (high - low) // 2
+                low, high = (middle, high) if self.label(rule, middle) == self.label(rule, now) else (low, middle)
+            moments.append(high)
+        room = Fraction(rule["limit"].split()[0]) - amount
+        return next((at for at in sorted(moments) if now <= at < FOREVER and self.used(rule, scope, at) <= room), None)
+
+    def ask(self, at: datetime, call: dict) -> tuple:
+        """(allowed, code, rule, seconds until it would pass or None, never), and what an allow takes."""
+        now = self.last = max(at, self.last)
+        rules = [rule for rule in self.rules if self.about(rule, call)]
+        by = {effect: [rule for rule in rules if rule["effect"] == effect] for effect in EFFECTS}
+        failures = [("denied_by_rule", rule["id"]) for rule in by["deny"]]
+        if by["approve"] and call["standing"] != "granted":
+            failures.append((call["standing"], by["approve"][0]["id"]))
+        lasting, start = bool(failures), at
+        for rule in by["budget"] + by["rate"]:
+            if rule["effect"] == "budget" and self.cost(call) is None:
+                failures.append(("cost_unknown", rule["id"]))
+                lasting = True
+            elif (passes := self.passes_at(rule, call, now)) != now:
+                failures.append(("budget_exceeded" if rule["effect"] == "budget" else "rate_limited", rule["id"]))
+                start = max(start, passes or FOREVER)
+        failures += [("outside_window", rule["id"]) for rule in by["window"] if not self.open(rule, at)]
+        allows = [rule["id"] for rule in by["allow"]] or [None] * (self.policy.get("default") == "allow")
+        if failures := failures + ([] if allows else [("no_rule_allows", None)]):
+            lasting = lasting or not allows
+            return False, *failures[0], *((None, False) if lasting else self.wait(by["window"], at, start))
+        for rule in by["budget"] + by["rate"]:
+            self.note(rule, call, "held" if rule["effect"] == "budget" else "spent")
+        return True, None, allows[0], None, False
+
+    def note(self, rule: dict, call: dict, state: str) -> None:
+        amount = self.cost(call) if rule["effect"] == "budget" else Fraction(1)
+        event = {"rule": rule["id"], "scope": self.scope(rule, call), "at": self.last, "call": call["number"]}
+        self.spent.append(event | {"amount": amount, "state": state, "expires": self.last + self.ttl})
+
+    def open(self, rule: dict, at: datetime) -> bool:
+        wall = at.astimezone(self.zone).replace(second=0, microsecond=0, tzinfo=None)
+        opens, closed = (any(covers(span, wall) for span in rule.get(key, [])) for key in ("open", "closed"))
+        return (opens or not rule.get("open")) and not closed
+
+    def wait(self, windows: list[dict], at: datetime, start: datetime) -> tuple:
+        quarter = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
+        for step in range(24 * 4 * 24 if start < FOREVER else 0):
+            moment = max(start, quarter + QUARTER * step)
+            if all(self.open(rule, moment) for rule in windows):
+                return Fraction((moment - at) // TICK, 10**6), False
+        return None, True
+
+    def close(self, number: int, cost: Fraction | None, at: datetime) -> None:
+        """Settle (or, without a cost, release) what call `number` holds; once."""
+        self.last = max(at, self.last)
         for event in self.spent:
-            if event["call"] == number and "expires" in event and event["state"] in ("held", "released"):
-                if cost is None:
-                    event["state"] = "released"
-                else:
-                    event |= {"state": "settled", "amount": Fraction(cost)}
+            if event["call"] == number and event["state"] in ("held", ""):
+                event |= {"state": "settled", "amount": cost} if cost is not None else {"state": ""}
+
+    def count(self, call: dict, at: datetime) -> None:
+        self.last = max(at, self.last)
+        for rule in self.rules:
+            if rule["effect"] == "budget" and self.about(rule, call):
+                self.note(rule, call | {"number": None}, "settled")

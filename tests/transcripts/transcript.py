@@ -6,13 +6,16 @@
     ? 3
 
 Lines after a `$` line are what it prints, stdout and stderr as they come; `[..]` stands for anything within a line, a
-line of `...` for any lines; `? N` is the exit code when it is not 0. A line that ends in `\\` goes on.
+line of `...` for any lines; `? N` is the exit code when it is not 0. A line that ends in `\\` goes on. The ids of
+approvals and reservations are random: one that is printed stands for the one in the transcript from there on.
 """
 
 import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+
+ID = re.compile(r"\b(?:ap|rs)-[0-9A-Za-z]{8,40}\b")
 
 
 @dataclass
@@ -68,11 +71,14 @@ def run(text, directory: Path, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    ids: dict[str, str] = {}
     try:
         for step in parse(text):
-            printed, code = _type(shell, step.command)
-            if code != step.code or not pattern(step.expected).fullmatch(printed):
-                wanted = "\n".join(step.expected)
+            printed, code = _type(shell, ID.sub(lambda found: ids.get(found[0], found[0]), step.command))
+            wanted = "\n".join(step.expected)
+            learn(wanted, printed, ids)
+            expected = [ID.sub(lambda found: ids.get(found[0], found[0]), line) for line in step.expected]
+            if code != step.code or not pattern(expected).fullmatch(printed):
                 return (
                     f"line {step.line}: $ {step.command}\n--- expected (exit {step.code})\n{wanted}\n"
                     f"--- printed (exit {code})\n{printed}"
@@ -83,6 +89,13 @@ def run(text, directory: Path, environment):
         shell.kill()
         shell.stdout.close()
         shell.wait()
+
+
+def learn(wanted, printed, ids):
+    """Which of the ids that were printed stand for those of the transcript, in the order in which they are new."""
+    new = [each for each in dict.fromkeys(ID.findall(wanted)) if each not in ids]
+    found = [each for each in dict.fromkeys(ID.findall(printed)) if each not in ids.values()]
+    ids.update(zip(new, found, strict=False))
 
 
 def _type(shell, command):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,8 +14,12 @@ from codespar_cli.cli.session import Session
 from codespar_cli.cli.tailing import ReaderWatch
 from codespar_cli.cli.views import audit as view
 from codespar_cli.errors import IntegrityError
-from codespar_cli.storage.chain import ChainRecord
-from codespar_cli.storage.chain_files import ChainFile, chain_files
+from codespar_cli.startup import record_chains
+from codespar_cli.storage.chain_rows import ChainRecord
+
+if TYPE_CHECKING:
+    from codespar_cli.storage.chain_files import ChainFile
+    from codespar_cli.storage.postgres_chain import ServerChain
 
 app = typer.Typer(
     cls=FileGroup,
@@ -37,7 +41,7 @@ def tail(
     """Show the last records of all chains, in order of time."""
     session: Session = context.obj
     seen: dict[str, int] = {}
-    entries = _noted(_merged(chain_files(session.config.state_dir)), seen)
+    entries = _noted(_merged(_chains(session)), seen)
     latest = heapq.nlargest(count, entries, key=lambda entry: (entry[1].at, entry[1].seq))
     latest.reverse()
     if not follow:
@@ -58,7 +62,7 @@ def _follow(session: Session, latest: list[_Entry], seen: dict[str, int], output
     session.terminal.stdout.flush()
     reader = ReaderWatch(session.terminal.stdout)
     while reader.wait(_POLL_S) and not session.terminal.reader_gone:
-        for file in chain_files(session.config.state_dir):
+        for file in _chains(session):
             fresh = _noted(((file.name, record) for record in file.records(after=seen.get(file.name, 0))), seen)
             if output is StreamOutput.table:
                 _show_lines(session, fresh)
@@ -73,7 +77,7 @@ def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
     session: Session = context.obj
     results = []
     broken: IntegrityError | None = None
-    for file in chain_files(session.config.state_dir):
+    for file in _chains(session):
         try:
             results.append(view.head_json(file.name, file.verify()))
         except IntegrityError as error:
@@ -99,9 +103,7 @@ def export(
     """Write every record, one JSON object each."""
     session: Session = context.obj
     begin = as_since(since, "--since", session.clock)
-    entries = (
-        entry for entry in _merged(chain_files(session.config.state_dir)) if begin is None or entry[1].at >= begin
-    )
+    entries = (entry for entry in _merged(_chains(session)) if begin is None or entry[1].at >= begin)
     if output is StreamOutput.jsonl:
         for name, record in entries:
             session.terminal.json_line(view.record_json(name, record))
@@ -109,12 +111,16 @@ def export(
         _show(session, list(entries), output)
 
 
-def _merged(files: list[ChainFile]) -> Iterator[_Entry]:
+def _chains(session: Session) -> list[ChainFile | ServerChain]:
+    return record_chains(session.config, environ=session.environ)
+
+
+def _merged(files: list[ChainFile | ServerChain]) -> Iterator[_Entry]:
     streams = [_named(file) for file in files]
     return heapq.merge(*streams, key=lambda entry: entry[1].at)
 
 
-def _named(file: ChainFile) -> Iterator[_Entry]:
+def _named(file: ChainFile | ServerChain) -> Iterator[_Entry]:
     return ((file.name, record) for record in file.records())
 
 

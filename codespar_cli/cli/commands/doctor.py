@@ -6,6 +6,7 @@ import os
 import platform
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -53,8 +54,13 @@ def _examine(session: Session) -> Iterator[Finding]:
         yield Finding("configuration", "error", str(error), error.hint)
         return
     yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
-    for look in (_plugins, _state_directory, _stores, _records):
-        yield from _guarded(look, session, config)
+    ill = False
+    for look in (_plugins, _state_directory, _stores):
+        for finding in _guarded(look, session, config):
+            ill = ill or (finding.check == "policy" and finding.status == "error")
+            yield finding
+    # A server that has just not answered is not asked again: whoever waits for this has waited enough.
+    yield from _guarded(partial(_records, on_servers=not ill), session, config)
 
 
 def _guarded(
@@ -63,9 +69,13 @@ def _guarded(
     try:
         yield from look(session, config)
     except CodesparError as error:
-        yield Finding(look.__name__.strip("_").replace("_", " "), "error", str(error), error.hint)
+        yield Finding(_name_of(look), "error", str(error), error.hint)
     except OSError as error:
-        yield Finding(look.__name__.strip("_").replace("_", " "), "error", (error.strerror or str(error)).lower())
+        yield Finding(_name_of(look), "error", (error.strerror or str(error)).lower())
+
+
+def _name_of(look: Callable[..., object]) -> str:
+    return getattr(look, "func", look).__name__.strip("_").replace("_", " ")
 
 
 def _versions() -> Finding:
@@ -127,20 +137,19 @@ def _stores(session: Session, config: Config) -> Iterator[Finding]:
             yield Finding("store", "error", f"{path}: {words}", "keep the file and restore a backup")
 
 
-def _records(session: Session, config: Config) -> Iterator[Finding]:
-    from codespar_cli.storage.chain import read
+def _records(session: Session, config: Config, *, on_servers: bool) -> Iterator[Finding]:
+    from codespar_cli.startup import record_chains
     from codespar_cli.storage.chain_files import chain_files
 
     now = session.clock()
-    for file in chain_files(config.state_dir):
+    for file in record_chains(config, environ=session.environ) if on_servers else chain_files(config.state_dir):
         try:
             head = file.verify()
         except CodesparError as error:
             yield Finding("record", "error", str(error), error.hint or "codespar audit verify")
             continue
         yield Finding("record", "ok", f"{file.name}: {head.seq} records, head {head.hash[:16]}")
-        with file.open() as connection:
-            newest = next(iter(read(connection, after=head.seq - 1)), None)
+        newest = next(iter(file.records(after=head.seq - 1)), None)
         if newest is not None and (newest.at - now).total_seconds() > 1:
             ahead = (newest.at - now).total_seconds()
             yield Finding(

@@ -1,4 +1,4 @@
-"""`codespar init`: two files that work as they are."""
+"""`codespar init`: files that work as they are."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ from typing import Annotated
 
 import typer
 
+from codespar_cli.cli.policy_template import TEST_FILE, Template, find_template
 from codespar_cli.cli.session import Session
-from codespar_cli.core.text import nearest
-from codespar_cli.errors import CodesparError, UsageError
+from codespar_cli.errors import CodesparError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
-TEMPLATES = Path(__file__).parent.parent / "templates"
-FILES = ("plugins.toml", "policy.yaml")
 
 
 @app.command()
 def init(
     context: typer.Context,
-    template: Annotated[str, typer.Option("--template", metavar="NAME", help="which policy to begin with")] = "starter",
+    template: Annotated[
+        str,
+        typer.Option("--template", metavar="NAME", help="which policy to begin with, see `codespar policy templates`"),
+    ] = "starter",
     directory: Annotated[Path, typer.Option("--dir", metavar="D", help="where to write")] = Path(),
 ) -> None:
     """Write a commented plugins.toml and policy.yaml that work as they are. Nothing is overwritten."""
     session: Session = context.obj
-    known = sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir())
-    if template not in known:
-        close = nearest(template, known)
-        raise UsageError(
-            f"unknown template `{template}`, expected one of {', '.join(known)}",
-            hint=f"did you mean `{close}`?" if close else "codespar init",
-        )
+    chosen = find_template(template)
     try:
-        _write(session, template, directory)
+        _write(session, chosen, directory)
     except OSError as error:
         words = (error.strerror or str(error)).lower()
         raise CodesparError(f"{directory} cannot be written: {words}", code="not_writable") from error
     enter = "" if directory == Path() else f"cd {directory}, then "
-    session.terminal.note(f"next: {enter}codespar plugins status, then codespar policy check deploy/staging --explain")
+    then = "codespar policy check deploy/staging --explain"
+    if TEST_FILE in chosen.files:
+        then = f"codespar policy test {TEST_FILE}"
+    session.terminal.note(f"next: {enter}codespar plugins status, then {then}")
 
 
-def _write(session: Session, template: str, directory: Path) -> None:
-    present = [name for name in FILES if (directory / name).exists()]
+def _write(session: Session, template: Template, directory: Path) -> None:
+    present = [name for name in template.files if (directory / name).exists()]
     if present:
         raise CodesparError(
             f"{directory / present[0]} is already there, and stays as it is",
@@ -49,7 +47,7 @@ def _write(session: Session, template: str, directory: Path) -> None:
             hint="codespar init --dir ANOTHER",
         )
     directory.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
+    for name in template.files:
         with (directory / name).open("x", encoding="utf-8") as file:
-            file.write((TEMPLATES / template / name).read_text("utf-8"))
+            file.write((template.directory / name).read_text("utf-8"))
         session.terminal.note(f"wrote {directory / name}")

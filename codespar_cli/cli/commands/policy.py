@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from codespar_cli.cli.commands import policy_diff, policy_simulate, policy_templates, policy_test
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import AgentOption, Output, OutputOption
 from codespar_cli.cli.policy_check import Options, run
@@ -122,14 +124,34 @@ def budgets(context: typer.Context, output: OutputOption = Output.table) -> int:
 
 
 @app.command()
-def lint(context: typer.Context, output: OutputOption = Output.table) -> int:
+def lint(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="rules files; else those of plugins.toml", show_default=False),
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option("--tools", metavar="FILE|-", help="the tools there are: names, or an MCP server's tools/list"),
+    ] = None,
+    output: OutputOption = Output.table,
+) -> int:
     """Find rules that cannot mean what they say. Exits with 1 when there are any."""
+    from codespar_cli.cli.policy_lint import lint as find
     from codespar_cli.cli.views import policy as view
 
     session: Session = context.obj
-    findings = session.able("policy", "lint").lint()
+    findings = find(session, files or (), tools)
     if output is Output.json:
         session.terminal.json([view.finding_json(finding) for finding in findings])
     else:
         session.terminal.table(view.FINDINGS, view.finding_rows(findings), empty="no findings")
     return 1 if findings else 0
+
+
+app.command()(policy_diff.diff)
+app.command()(policy_templates.templates)
+
+
+app.command("test")(policy_test.play)
+app.command("simulate")(policy_simulate.simulate)

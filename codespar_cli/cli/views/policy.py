@@ -47,11 +47,22 @@ def decision_lines(decision: PolicyDecision, now: datetime) -> Iterator[tuple[st
         yield f"{word}  {_why(decision)}", style
     if decision.reservation_id:
         yield f"reservation {decision.reservation_id}", ""
+    if decision.approval_id and (decision.allowed or decision.requires_approval):
+        yield f"approval {decision.approval_id}", ""
     seconds = _seconds(decision)
     if seconds is not None:
         yield _passes(seconds, now), ""
     if decision.never:
         yield "no time would do", ""
+
+
+def next_step(decision: PolicyDecision) -> str | None:
+    """What a person can do about a call that needs approval."""
+    if not decision.requires_approval:
+        return None
+    if decision.approval_id:
+        return f"codespar approvals approve {decision.approval_id} --as NAME"
+    return "--reserve asks for the approval"
 
 
 def trace_rows(decision: PolicyDecision) -> list[tuple[str | None, ...]]:
@@ -103,7 +114,13 @@ def budget_row(state: BudgetState) -> tuple[str, ...]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    return {"rule_id": finding.rule_id, "code": finding.code, "message": finding.message, "line": finding.line}
+    return {
+        "rule_id": finding.rule_id,
+        "code": finding.code,
+        "message": finding.message,
+        "line": finding.line,
+        "file": finding.file or None,
+    }
 
 
 def finding_rows(findings: Iterable[Finding]) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -47,12 +48,13 @@ class Finding(NamedTuple):
 
 
 class NeedState(NamedTuple):
-    """What one approve rule needs of a request, and how many have approved so far. No `approvers`: anyone else."""
+    """What one approve rule needs of a request, and who has approved so far. No `approvers`: anyone else."""
 
     rule_id: str
     quorum: int
     approved: int
     approvers: tuple[str, ...]
+    approved_by: tuple[str, ...] = ()
 
 
 class VoteState(NamedTuple):
@@ -64,8 +66,9 @@ class VoteState(NamedTuple):
 
 class ApprovalState(NamedTuple):
     """One request for approval. `status` is pending, approved, denied, expired, used or void (the policy has changed
-    since). `args` is what may be shown of the arguments, as JSON, and is None when there were none; `also_denied` says
-    what would deny the call even if it were approved."""
+    since). `args` is what may be shown of the arguments, as JSON text: without `hidden` values that sound secret, cut
+    short unless `complete`, and None when there were none or the request is used up. `also_denied` says what would deny
+    the call even if it were approved, `requesters` who asked, `notified` whether somebody has been told."""
 
     token: str
     status: str
@@ -81,17 +84,25 @@ class ApprovalState(NamedTuple):
     votes: tuple[VoteState, ...]
     policy_hash: str
     digest: str
+    environment: str | None = None
+    requesters: tuple[str, ...] = ()
+    hidden: int = 0
+    complete: bool = True
+    notified: bool = False
 
 
 class KeepsApprovals(Protocol):
-    def approvals(self) -> list[ApprovalState]:
-        """Every request, oldest first."""
+    def approvals(self, *, unexpired: bool = False) -> list[ApprovalState]:
+        """Every request, or those whose time is not over, oldest first."""
 
     def approval(self, token: str) -> ApprovalState:
         """Raises NotFoundError."""
 
     def vote(self, token: str, name: str, *, approves: bool, reason: str = "") -> ApprovalState:
         """Raises NotFoundError, and CodesparError when this person may not vote on it, or not any more."""
+
+    def remind(self) -> list[str]:
+        """Tell people again of what nobody has been told of, and say what failed. Optional."""
 
 
 class PreviewsPolicy(Protocol):
@@ -114,4 +125,5 @@ class KeepsBudgets(Protocol):
 
 
 class LintsPolicy(Protocol):
-    def lint(self) -> list[Finding]: ...
+    def lint(self, tools: Sequence[str] | None = None) -> list[Finding]:
+        """`tools` are all the tools there are, where somebody knows them."""

@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, UsageError
+from codespar_cli.plugins.policy.args_preview import mixes_alphabets
 
 Status: TypeAlias = Literal["pending", "approved", "denied", "expired", "used"]
 
@@ -22,6 +24,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, 
 _LENGTH = 8
 _MISREAD = str.maketrans("OIL", "011")
 _LONGEST_NAME = 128
+_BLANK = "\u2800"  # the empty braille pattern: printable, and nothing to see
 
 
 class Need(NamedTuple):
@@ -42,7 +45,8 @@ class Vote(NamedTuple):
 
 class Approval(NamedTuple):
     """One request. Moments in microseconds since the epoch; `preview` is what an approver is shown of the arguments,
-    as JSON; `used_by` the decision that used it up; `notified` says that a notifier has delivered it."""
+    without `hidden` values, and not all of the rest unless `complete`; `requesters` are those on whose behalf the call
+    is made; `used_by` the decision that used it up; `notified` says that a notifier has delivered it."""
 
     token: str
     tenant: str
@@ -61,6 +65,9 @@ class Approval(NamedTuple):
     also: str | None = None
     used_by: str | None = None
     notified: bool = False
+    environment: str | None = None
+    hidden: int = 0
+    complete: bool = True
 
     def status(self, now: int) -> Status:
         if self.used_by is not None:
@@ -82,7 +89,7 @@ class Approval(NamedTuple):
         """Whether this person may vote on this need."""
         if not need.allow_self and is_same_person(name, self.requesters):
             return False
-        return not need.approvers or name in need.approvers
+        return not need.approvers or _composed(name) in map(_composed, need.approvers)
 
 
 def voted(approval: Approval, vote: Vote) -> Approval:
@@ -92,8 +99,7 @@ def voted(approval: Approval, vote: Vote) -> Approval:
         UsageError: it is no name that can be told.
         CodesparError: the request is closed, or this person may not vote on it, or has voted.
     """
-    if not vote.name or len(vote.name) > _LONGEST_NAME or not vote.name.isprintable() or vote.name != vote.name.strip():
-        raise UsageError("the voter's name is 1 to 128 printable characters", code="invalid_name")
+    _check_name(vote.name)
     status = approval.status(vote.at)
     if status != "pending" and not (status == "approved" and not vote.approves):
         raise CodesparError(f"{approval.token} is {status}: nobody can vote on it any more", code="approval_closed")
@@ -101,7 +107,7 @@ def voted(approval: Approval, vote: Vote) -> Approval:
         raise CodesparError(f"`{vote.name}` has voted on {approval.token} already", code="already_voted")
     if not any(approval.counts(vote.name, need) for need in approval.needs):
         raise _not_eligible(approval, vote.name)
-    return approval._replace(votes=(*approval.votes, vote))
+    return approval._replace(votes=(*approval.votes, vote._replace(name=_composed(vote.name))))
 
 
 def is_same_person(name: str, others: Iterable[str]) -> bool:
@@ -117,15 +123,31 @@ def new_token(random_bytes: bytes) -> str:
 
 
 def as_token(text: str) -> str:
-    """A token as somebody typed it: in any case, O for 0, I and L for 1."""
-    prefix, dash, rest = text.strip().partition("-")
-    if dash and prefix.lower() == "ap" and len(rest) == _LENGTH:
-        return "ap-" + rest.upper().translate(_MISREAD)
-    return text
+    """A token as somebody typed it: in any case, O for 0, I and L for 1, with or without `ap-`. What is none, unchanged."""
+    digits = text.strip().upper().removeprefix("AP-").translate(_MISREAD)
+    return f"ap-{digits}" if len(digits) == _LENGTH and not digits.strip(_CROCKFORD) else text
+
+
+def _check_name(name: str) -> None:
+    seen = name.isprintable() and visible(name) == name and _BLANK not in name
+    if not name or len(name) > _LONGEST_NAME or not seen or name != name.strip():
+        raise UsageError("--as: expected a name of 1 to 128 printable characters", code="invalid_name")
+    if mixes_alphabets(name):
+        # A Cyrillic `а` would make a second `ann` that nobody can tell from the first.
+        raise UsageError(
+            f"--as: expected a name in letters of one alphabet, found {ascii(name)[:80]}", code="invalid_name"
+        )
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    """Without width and case. Twice, because folding case can undo a normal form."""
+    for _ in range(2):
+        name = unicodedata.normalize("NFKC", name.casefold())
+    return " ".join(name.split())
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _not_eligible(approval: Approval, name: str) -> CodesparError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from codespar_cli.core.administration.policy import ApprovalState, NeedState, VoteState
 from codespar_cli.core.clock import from_micros
 from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, NotFoundError
-from codespar_cli.plugins.policy.approval import Approval, Vote, as_token, voted
+from codespar_cli.plugins.policy.approval import Approval, Need, Vote, as_token, voted
 from codespar_cli.plugins.policy.store import Snapshot
 from codespar_cli.plugins.policy.store_address import StoreAddress
 
@@ -23,9 +22,12 @@ class Ballot(NamedTuple):
     reason: str
 
 
-def states(snapshot: Snapshot, tenant: str, policy_hash: str, now: int) -> list[ApprovalState]:
+def states(
+    snapshot: Snapshot, tenant: str, policy_hash: str, now: int, *, unexpired: bool = False
+) -> list[ApprovalState]:
     seen = _seen(snapshot, now)
-    return [_state(approval, policy_hash, seen) for approval in snapshot.approvals(tenant)]
+    found = snapshot.approvals(tenant, after=seen) if unexpired else snapshot.approvals(tenant)
+    return [_state(approval, policy_hash, seen) for approval in found]
 
 
 def state_of(snapshot: Snapshot, tenant: str, policy_hash: str, token: str, now: int) -> ApprovalState:
@@ -47,8 +49,7 @@ def cast_vote(address: StoreAddress, tenant: str, policy_hash: str, ballot: Ball
         reason = visible(ballot.reason)[:_LONGEST_REASON]
         approval = voted(approval, Vote(ballot.name, ballot.approves, seen, reason))
         transaction.put_approval(approval)
-        transaction.advance(seen)
-        transaction.record(seen, "approval", ballot.name, _body(approval, ballot.approves, reason, seen))
+        transaction.record(seen, "approval", approval.votes[-1].name, _body(approval, ballot.approves, reason, seen))
     return _state(approval, policy_hash, seen)
 
 
@@ -71,7 +72,8 @@ def _seen(snapshot: Snapshot, now: int) -> int:
 
 
 def _found(snapshot: Snapshot, tenant: str, token: str) -> Approval:
-    approval = snapshot.approval(as_token(token))
+    named = as_token(token)
+    approval = snapshot.approval(named) if named.isascii() else None
     if approval is None or approval.tenant != tenant:
         raise _unknown(token)
     return approval
@@ -93,18 +95,22 @@ def _state(approval: Approval, policy_hash: str, now: int) -> ApprovalState:
         tool=approval.tool,
         cost=approval.cost,
         project=approval.project,
-        args=_preview(approval),
+        args=approval.preview,
         also_denied=approval.also,
         created_at=from_micros(approval.created_at),
         expires_at=from_micros(approval.expires_at),
-        needs=tuple(
-            NeedState(need.rule, need.quorum, approval.in_favour(need), need.approvers) for need in approval.needs
-        ),
+        needs=tuple(_need(approval, need) for need in approval.needs),
         votes=tuple(VoteState(vote.name, vote.approves, from_micros(vote.at), vote.reason) for vote in approval.votes),
         policy_hash=approval.policy,
         digest=approval.digest,
+        environment=approval.environment,
+        requesters=approval.requesters,
+        hidden=approval.hidden,
+        complete=approval.complete,
+        notified=approval.notified,
     )
 
 
-def _preview(approval: Approval) -> str | None:
-    return None if approval.preview is None else json.dumps(json.loads(approval.preview), ensure_ascii=False)
+def _need(approval: Approval, need: Need) -> NeedState:
+    counted = tuple(vote.name for vote in approval.votes if vote.approves and approval.counts(vote.name, need))
+    return NeedState(need.rule, need.quorum, len(counted), need.approvers, counted)

@@ -1,27 +1,22 @@
 """What an approval is bound to: the SHA-256 of one canonical spelling of the call and the policy (RFC 8785).
 
-Money is spelled as a whole number of millionths, so that `40` and `40.0` are one cost. What RFC 8785 has no spelling for
-is told apart from every text: whole numbers beyond 2^53 and decimals become tagged objects.
+Numbers that are equal are one number: `40` and `40.0` are one cost. What RFC 8785 has no spelling for is told apart from
+every text: whole numbers beyond 2^53 and decimals become tagged objects.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.call import Call
-from codespar_cli.plugins.policy.money import to_micros
 
 _EXACT = 2**53 - 1
 _DEEPEST = 64
-_SHOWN_TEXT = 400
-_SHOWN = 4096
-# A value under a key that sounds like one of these is not shown to approvers; the digest covers it all the same.
-_SECRET_WORDS = ("secret", "password", "passwd", "token", "credential", "authorization", "api_key", "apikey", "private")
+_MOST_VALUES = 100_000
+_MOST_BITS = 8192
 
 
 def digest_of(call: Call) -> str:
@@ -33,54 +28,65 @@ def digest_of(call: Call) -> str:
         "tenant": context.tenant,
         "agent": call.agent,
         "tool": call.tool,
-        "args": None if context.args is None else _canonical(context.args, 0),
-        "cost": None if call.cost is None else str(to_micros(call.cost)),
+        "args": None if context.args is None else _Canonical().spelled(context.args, 0),
+        "cost": None if call.cost is None else _exactly(call.cost),
         "project": context.project,
         "policy": call.policy.hash,
     }
+    if context.environment is not None:
+        # Rules ask for it, so a yes to staging must not be a yes to production.
+        facts["environment"] = context.environment
     try:
         return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise ValueError("the arguments have no canonical JSON") from error
+        raise ValueError("the arguments hold text that is not Unicode, or a number that is none") from error
 
 
-def preview_of(args: Mapping[str, Any] | None) -> str | None:
-    """What an approver is shown of the arguments: JSON, cut short, without what sounds secret."""
-    if args is None:
-        return None
-    text = json.dumps(_shown(args, 0), ensure_ascii=False)
-    return (
-        text if len(text) <= _SHOWN else json.dumps({"…": f"{len(text)} characters of arguments"}, ensure_ascii=False)
-    )
+class _Canonical:
+    """Counts as it goes: a value that holds itself many times over is small in memory and endless on paper."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def spelled(self, value: Any, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"the arguments hold more than {_MOST_VALUES} values")
+        if depth > _DEEPEST:
+            raise ValueError(f"the arguments are nested deeper than {_DEEPEST} levels")
+        if value is None or isinstance(value, str | bool | float):
+            return value  # 5.0 is spelled as 5: one number in JSON
+        if isinstance(value, int):
+            return value if -_EXACT <= value <= _EXACT else {"$integer": _digits(value)}
+        if isinstance(value, Decimal):
+            return {"$decimal": _exactly(value)}
+        if isinstance(value, Mapping):
+            # A caller's own `$integer` is not ours.
+            return {_key(key): self.spelled(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.spelled(item, depth + 1) for item in value]
+        raise ValueError(f"the arguments hold a {type(value).__name__}, which JSON has no spelling for")
 
 
-def _canonical(value: Any, depth: int) -> Any:
-    if depth > _DEEPEST:
-        raise ValueError(f"the arguments are nested deeper than {_DEEPEST} levels")
-    if isinstance(value, int) and not -_EXACT <= value <= _EXACT:
-        return {"$integer": str(value)}
-    if value is None or isinstance(value, str | bool | int | float):
-        return value  # 5.0 is spelled as 5: one number in JSON
-    if isinstance(value, Decimal):
-        return {"$decimal": str(value.normalize())}
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        # A caller's own `$integer` is not ours.
-        return {f"${key}" if key.startswith("$") else key: _canonical(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(item, depth + 1) for item in value]
-    raise ValueError(f"the arguments hold a {type(value).__name__} that JSON has no spelling for")
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return f"${key}" if key.startswith("$") else key
+    raise ValueError(f"the arguments hold a key that is no text but a {type(key).__name__}")
 
 
-def _shown(value: Any, depth: int) -> Any:
-    if isinstance(value, Mapping):
-        return {visible(str(key)[:80]): _masked(str(key)) or _shown(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(item, depth + 1) for item in value]
-    if isinstance(value, str):
-        return visible(value[:_SHOWN_TEXT]) + ("…" if len(value) > _SHOWN_TEXT else "")
-    return value if value is None or isinstance(value, bool) else str(value) if isinstance(value, Decimal) else value
+def _digits(number: int) -> str:
+    if number.bit_length() > _MOST_BITS:
+        raise ValueError(f"the arguments hold a whole number of more than {_MOST_BITS} bits")
+    return str(number)
 
 
-def _masked(key: str) -> str | None:
-    folded = key.lower().replace("-", "_")
-    return "(not shown)" if any(word in folded for word in _SECRET_WORDS) else None
+def _exactly(number: Decimal) -> str:
+    """Digits and exponent, without trailing zeros. `normalize()` would round to the precision of the thread."""
+    sign, digits, exponent = number.as_tuple()
+    if isinstance(exponent, str):  # n, N or F: no number, or an infinite one
+        raise ValueError("the arguments hold a number that is none")  # noqa: TRY004
+    text = "".join(map(str, digits)).lstrip("0")
+    bare = text.rstrip("0")
+    if not bare:
+        return "0"
+    return f"{'-' if sign else ''}{bare}e{exponent + len(text) - len(bare)}"

@@ -9,6 +9,7 @@ from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.money import as_amount, to_micros
 from codespar_cli.plugins.policy.patterns import TOOL_CHARACTERS
 from codespar_cli.plugins.policy.policy import Plan, Policy
+from codespar_cli.plugins.policy.tool_names import MOST_READINGS, is_too_ambiguous
 
 _LONGEST, _LONGEST_TOOL = 256, 128
 
@@ -32,7 +33,9 @@ def problem_with(agent: object, tool: object, cost: object, context: object) -> 
     """Why this is no request that a policy can judge, or None."""
     if type(tool) is not str or not 0 < len(tool) <= _LONGEST_TOOL or tool.strip(TOOL_CHARACTERS):
         return f"a tool name is 1 to 128 letters, digits and `_.:/@-`, found {_shown(tool)}"
-    if not agent or not _is_name(agent):
+    if is_too_ambiguous(tool):
+        return f"a tool name parts server and tool in at most {MOST_READINGS} places, found {_shown(tool)}"
+    if not _is_name(agent) or agent == "":
         return f"an agent id is 1 to {_LONGEST} printable characters, found {_shown(agent)}"
     if context is not None:
         if not isinstance(context, CallContext):
@@ -75,8 +78,14 @@ def _is_name(text: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, str):
-        return f"`{visible(value[:60])}`{'…' if len(value) > 60 else ''}" if value else "an empty string"
-    if isinstance(value, int | float | Decimal):
-        return f"`{visible(str(value)[:40])}`" if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
-    return f"a {type(value).__name__}"
+    # By type, since `__class__` can say anything; and what a derived class holds, not what it says.
+    kind = type(value)
+    if issubclass(kind, str):
+        text = str.__str__(value)
+        return f"`{visible(text[:60])}`{'…' if len(text) > 60 else ''}" if text else "an empty string"
+    if kind in {bool, float, Decimal}:
+        return f"`{visible(str(value)[:40])}`"
+    if issubclass(kind, int):
+        whole = int.__int__(value)  # type: ignore[arg-type]
+        return f"`{whole}`" if abs(whole) < 10**30 else "a huge number"
+    return f"a {kind.__name__}"

@@ -5,7 +5,7 @@ Time alone only ever frees a counter, so each has one least moment from which it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from codespar_cli.plugins.policy.call import Call
 from codespar_cli.plugins.policy.money import grouped
@@ -45,10 +45,23 @@ def key_of(rule: Budget | Rate, call: Call, space: str, now: int) -> CounterKey:
     return CounterKey(space, context.tenant, rule.id, scope, rule.window, period)
 
 
-def ask(rule: Budget | Rate, call: Call, space: str, snapshot: Snapshot, now: int) -> Counted:
-    """What the counter of this rule for this call says at `now`."""
-    key = key_of(rule, call, space, now)
-    state = snapshot.state(key, now)
+def ask(
+    rules: Sequence[Budget | Rate], call: Call, space: str, snapshot: Snapshot, now: int, *, told: bool = True
+) -> tuple[Counted, ...]:
+    """What the counters of these rules for this call say at `now`; `told=False` leaves out when they would pass."""
+    keys = [key_of(rule, call, space, now) for rule in rules]
+    states = snapshot.states(keys, now)
+    return tuple(
+        [
+            _asked(rule, call, key, state, snapshot if told else None, now)
+            for rule, key, state in zip(rules, keys, states, strict=True)
+        ]
+    )
+
+
+def _asked(
+    rule: Budget | Rate, call: Call, key: CounterKey, state: CounterState, snapshot: Snapshot | None, now: int
+) -> Counted:
     if isinstance(rule, Rate):
         if isinstance(rule.limit, Bucket):
             at = rule.limit.passes_at(state.used)
@@ -61,6 +74,8 @@ def ask(rule: Budget | Rate, call: Call, space: str, snapshot: Snapshot, now: in
     over = state.used + state.held + amount - limit
     if over <= 0:
         return Counted(rule, key, amount, state, passes=True)
+    if snapshot is None:
+        return Counted(rule, key, amount, state, passes=False)
     ends = rule.period.ends(now) if isinstance(rule, Budget) else None
     at_last = None if amount > limit else _relief(snapshot, key, over, now, ends)
     return Counted(rule, key, amount, state, passes=False, passes_at=at_last)

@@ -44,7 +44,7 @@ def enforce(
     decision_id, reservation = f"de-{token[:16]}", None
     standing, request = ruling.standing, None
     if call is not None and ruling.failure is None:
-        reservation = take(transaction, call, ruling, space, f"rs-{token}")
+        reservation = take(transaction, call, ruling, space, f"rs-{transaction.serial():010x}{token[:10]}")
         if standing.approval is not None:
             transaction.put_approval(standing.approval._replace(used_by=decision_id, preview=None))
     elif call is not None and standing.digest and standing.state == "none" and ruling.verdict == "approve":
@@ -56,7 +56,6 @@ def enforce(
         reservation_id=reservation,
         approval_id=None if request is None else request.token,
     )
-    transaction.advance(ruling.seen)
     _record(transaction, asked, ruling, decision, space, nobody, record_args=record_args)
     return decision, request
 
@@ -69,7 +68,8 @@ def record_failure(
         return
     try:
         with address.store.write() as transaction:
-            _record(transaction, asked, ruling, answer(ruling), space, nobody, record_args=False)
+            decision = answer(ruling, observe=space == "observe")
+            _record(transaction, asked, ruling, decision, space, nobody, record_args=False)
     except Exception:
         return  # the answer is a deny already, and there is nowhere to write it
 

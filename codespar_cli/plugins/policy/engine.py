@@ -8,7 +8,7 @@ the record is written in the same transaction. Whatever goes wrong on the way is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.clock import Clock, system_clock, to_micros
@@ -17,16 +17,21 @@ from codespar_cli.core.services import Services
 from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
 from codespar_cli.errors import CodesparError, StoreUnreachable
 from codespar_cli.plugins.policy.call import Call, is_sound, problem_with, problem_with_context
+from codespar_cli.plugins.policy.conditions import TooLong
 from codespar_cli.plugins.policy.judge import JudgeError
 from codespar_cli.plugins.policy.money import as_amount
-from codespar_cli.plugins.policy.notice import Notify
+from codespar_cli.plugins.policy.notice import Notifier, notifier_of
 from codespar_cli.plugins.policy.policy import Policy
 from codespar_cli.plugins.policy.policy_reader import load_policy
-from codespar_cli.plugins.policy.ruling import Ruling, answer, refusal, rule_on
+from codespar_cli.plugins.policy.ruling import Ruling, answer, judged, refusal, rule_on
 from codespar_cli.plugins.policy.store_address import StoreAddress
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from codespar_cli.core.administration.policy import ApprovalState, BudgetState, Finding, Settlement
+    from codespar_cli.core.administration.policy_simulation import Progress, Simulation
     from codespar_cli.plugins.policy.store import Transaction
 
 DEFAULT_RULES = "policy.yaml"
@@ -50,7 +55,7 @@ class PolicyEngine:
         observe: bool = False,
         record_args: bool = False,
         backend: str = "engine",
-        notify: Notify | None = None,
+        notify: Notifier | None = None,
     ) -> None:
         self.backend = backend
         self._policy = policy
@@ -80,15 +85,17 @@ class PolicyEngine:
             name: load(services.config_dir / table["rules"], key=f"tenants.{name}.rules")
             for name, table in options.get("tenants", {}).items()
         }
+        address = StoreAddress.from_options(options, services)
         return cls(
             load(services.config_dir / (named or DEFAULT_RULES), key="rules"),
-            StoreAddress.from_options(options, services),
+            address,
             tenants=tenants,
             tenant=services.tenant,
             clock=services.clock,
             observe=options.get("mode") == "observe",
             record_args=options.get("record_args", False),
             backend=backend,
+            notify=notifier_of(options, services, address),
         )
 
     # ── asked before a call ──
@@ -109,12 +116,13 @@ class PolicyEngine:
         try:
             now = to_micros(self._clock())
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
+            judgement = None if call is None else judged(call, now)
             with self._address.store.write() as transaction:
                 now = transaction.clock(now)
                 if call is None:
-                    ruling = refusal(self._policy, "invalid_request", "request", problem, now)
+                    ruling = refusal(self._policy_for(context), "invalid_request", "request", problem, now)
                 else:
-                    ruling = rule_on(call, self._space, now, transaction)
+                    ruling = rule_on(call, self._space, now, transaction, judgement=judgement)
                 self._keep_source(transaction, ruling.policy)
                 decision, request = enforce(
                     transaction, asked, call, ruling, self._space, nobody=self._nobody, record_args=self._record_args
@@ -124,9 +132,9 @@ class PolicyEngine:
                 self._notify(request)
             return decision
         except Exception as error:  # a gate that lets an exception through is a gate that is open
-            ruling = self._broken(error)
+            ruling = self._broken(error, context)
             record_failure(self._address, asked, ruling, error, self._space, nobody=self._nobody)
-            return answer(ruling)
+            return answer(ruling, observe=self._observe)
 
     def decide(
         self,
@@ -144,14 +152,15 @@ class PolicyEngine:
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
             now = to_micros(self._clock())
             if call is None:
-                ruling = refusal(self._policy, "invalid_request", "request", problem, now)
+                ruling = refusal(self._policy_for(context), "invalid_request", "request", problem, now)
                 return answer(ruling, observe=self._observe)
-            decision = answer(rule_on(call, self._space, now, None), observe=self._observe)
-            plan = call.plan
-            plan.remember(tuple([holds(call.cost, call.context) for holds in plan.conditions]), decision)
+            ruling = rule_on(call, self._space, now, None)
+            decision, plan = answer(ruling, observe=self._observe), call.plan
+            if plan.timeless and decision.code != "invalid_request":
+                plan.remember(tuple([holds(call.cost, call.context) for holds in plan.conditions]), decision)
             return decision
         except Exception as error:
-            return answer(self._broken(error))
+            return answer(self._broken(error, context), observe=self._observe)
 
     def preview(
         self,
@@ -166,13 +175,16 @@ class PolicyEngine:
             now = to_micros(self._clock())
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
             if call is None:
-                return answer(refusal(self._policy, "invalid_request", "request", problem, now), observe=self._observe)
+                return answer(
+                    refusal(self._policy_for(context), "invalid_request", "request", problem, now),
+                    observe=self._observe,
+                )
             if not call.plan.counters and not call.plan.approvals and call.policy.judge is None:
                 return answer(rule_on(call, self._space, now, None), observe=self._observe)
             with self._address.reading().read() as snapshot:
                 return answer(rule_on(call, self._space, snapshot.clock(now), snapshot), observe=self._observe)
         except Exception as error:
-            return answer(self._broken(error))
+            return answer(self._broken(error, context), observe=self._observe)
 
     # ── told after it ──
 
@@ -225,12 +237,13 @@ class PolicyEngine:
 
     # ── approvals ──
 
-    def approvals(self) -> list[ApprovalState]:
-        """Every request of this engine's tenant, oldest first. Raises StoreError."""
+    def approvals(self, *, unexpired: bool = False) -> list[ApprovalState]:
+        """Every request of this engine's tenant, or those whose time is not over, oldest first. Raises StoreError."""
         from codespar_cli.plugins.policy.approval_desk import states
 
         with self._address.reading().read() as snapshot:
-            return states(snapshot, self._tenant, self._hash_of(self._tenant), to_micros(self._clock()))
+            now = to_micros(self._clock())
+            return states(snapshot, self._tenant, self._hash_of(self._tenant), now, unexpired=unexpired)
 
     def approval(self, token: str) -> ApprovalState:
         """Raises NotFoundError, StoreError."""
@@ -254,30 +267,47 @@ class PolicyEngine:
         ballot = Ballot(token, name, approves, reason)
         return cast_vote(self._address, self._tenant, self._hash_of(self._tenant), ballot, now)
 
+    def remind(self) -> list[str]:
+        """Tell people again what nobody has been told of; what failed. Takes some seconds. Raises StoreError."""
+        return [] if self._notify is None else self._notify.remind(self._tenant, self._hash_of(self._tenant))
+
     # ── looked at ──
 
-    def lint(self) -> list[Finding]:
-        """What in the rules cannot be meant, in every rules file."""
+    def lint(self, tools: Sequence[str] | None = None) -> list[Finding]:
+        """What in the rules cannot be meant, in every rules file. `tools` are all the tools there are."""
         from codespar_cli.plugins.policy.lint import findings_in
 
         moment = self._clock()
         every = {policy.file: policy for policy in (self._policy, *self._tenants.values())}
-        return [finding for policy in every.values() for finding in findings_in(policy, moment)]
+        return [finding for policy in every.values() for finding in findings_in(policy, moment, tools)]
+
+    def simulate(
+        self, policy_path: Path, since: datetime | None = None, *, progress: Progress | None = None
+    ) -> Simulation:
+        """What the recorded calls of this tenant would get from another policy; see `SimulatesPolicy`."""
+        from codespar_cli.plugins.policy.simulation import simulate
+
+        policy = load_policy(policy_path, key="policy")
+        return simulate(self._address.reading(), self._tenant, policy, since, progress)
 
     def health(self) -> Health:
         try:
-            if self._address.exists:
-                with self._address.store.read() as snapshot:
-                    snapshot.latest()
+            with self._address.reading().read() as snapshot:
+                snapshot.latest()
+                tenant = self._tenant
+                untold = self._notify and self._notify.warning(snapshot, tenant, self._hash_of(tenant))
         except CodesparError as error:
             return Health("error", str(error))
         except OSError as error:
             return Health("error", (error.strerror or str(error)).lower())
         count = len(self._policy.rules)
         summary = f"{count} rule{'' if count == 1 else 's'} from {os.path.basename(self._policy.file)}"  # noqa: PTH119
+        judge = self._policy.judge
+        if judge is not None:
+            summary = f"{judge.summary}; {summary}" if count else judge.summary
         if self._observe:
             return Health("warning", f"{summary}; observe mode denies nothing")
-        return Health("ok", summary)
+        return Health("warning", f"{summary}; {untold}") if untold else Health("ok", summary)
 
     # ── inside ──
 
@@ -297,10 +327,10 @@ class PolicyEngine:
             return None
         try:
             amount = plan.price if cost is None else as_amount(cost)
-        except ValueError:
+            if plan.conditions:
+                return plan.answers.get(tuple([holds(amount, context) for holds in plan.conditions]))
+        except (ValueError, TooLong):
             return None
-        if plan.conditions:
-            return plan.answers.get(tuple([holds(amount, context) for holds in plan.conditions]))
         return plan.answers.get(())
 
     def _call(self, agent: str, tool: str, cost: Cost | None, context: CallContext | None) -> tuple[Call | None, str]:
@@ -334,7 +364,7 @@ class PolicyEngine:
         if policy.hash not in self._kept:
             transaction.keep_source(policy.hash, policy.source)
 
-    def _broken(self, error: Exception) -> Ruling:
+    def _broken(self, error: Exception, context: object) -> Ruling:
         code = POLICY_ERROR
         if isinstance(error, StoreUnreachable):
             code, reason = STORE_UNREACHABLE, f"the policy's store cannot be reached: {error}"
@@ -349,4 +379,4 @@ class PolicyEngine:
             now = to_micros(self._clock())
         except Exception:
             now = 0
-        return refusal(self._policy, code, "engine", reason, now)
+        return refusal(self._policy_for(context), code, "engine", reason, now)

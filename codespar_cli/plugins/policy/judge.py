@@ -25,7 +25,10 @@ class JudgeError(Exception):
 
 
 class Judge(Protocol):
-    """Loaded and checked once, asked for every call. Must not keep anything of a call."""
+    """Loaded and checked once, asked for every call. Must not keep anything of a call. `summary` is what `plugins status` says
+    of it: `4 policies from policy.cedar`."""
+
+    summary: str
 
     def judge(self, agent: str, names: tuple[str, ...], cost: str | None, context: CallContext, now: int) -> Judgement:
         """`names` are the tool's, the one that was called first; cost is plain decimal text, `now` microseconds since

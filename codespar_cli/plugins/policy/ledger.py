@@ -17,6 +17,7 @@ from codespar_cli.plugins.policy.counting import key_of
 from codespar_cli.plugins.policy.money import from_micros as money
 from codespar_cli.plugins.policy.money import plain, to_micros
 from codespar_cli.plugins.policy.policy import Policy
+from codespar_cli.plugins.policy.record import plain as as_json
 from codespar_cli.plugins.policy.rules import Budget
 from codespar_cli.plugins.policy.store import CounterKey, Hold, Snapshot, Transaction
 
@@ -68,8 +69,15 @@ def count_unreserved(transaction: Transaction, usage: Usage, now: int) -> Settle
         "tool": call.tool,
         "cost": plain(amount),
         "rules": [key.rule for key in keys],
+        # No decision says which counters these were, nor of which call: a replay has only this record.
+        "counters": [key[2:] for key in keys],
+        "mode": usage.space,
         "outcome": "unreserved",
     }
+    known = (("project", call.context.project), ("environment", call.context.environment))
+    body.update((name, value) for name, value in known if value is not None)
+    if call.context.attributes:
+        body["context"] = as_json(call.context.attributes)
     _append(transaction, now, "settlement", call.agent, body, overrun)
     return Settlement(None, money(amount), tuple(key.rule for key in keys), money(overrun), unreserved=True)
 
@@ -143,5 +151,4 @@ def _append(
         body["overrun"] = plain(overrun)
     if late:
         body["late"] = True
-    transaction.advance(now)
     transaction.record(now, kind, actor, body)

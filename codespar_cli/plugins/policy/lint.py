@@ -7,20 +7,30 @@ from datetime import datetime
 from decimal import Decimal
 
 from codespar_cli.core.administration.policy import Finding
+from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.approval import is_same_person
+from codespar_cli.plugins.policy.comparing import covers, covers_all
+from codespar_cli.plugins.policy.comparing_tools import are_apart, covers_tools, is_about
+from codespar_cli.plugins.policy.lint_counters import idle_counters
 from codespar_cli.plugins.policy.money import grouped, to_micros
 from codespar_cli.plugins.policy.openings import next_open
 from codespar_cli.plugins.policy.patterns import Pattern
 from codespar_cli.plugins.policy.policy import Policy
-from codespar_cli.plugins.policy.rules import Allow, Budget, Deny, Rule, Window
+from codespar_cli.plugins.policy.rules import Allow, Approve, Budget, Deny, Rule, Window
 
 
-def findings_in(policy: Policy, moment: datetime) -> list[Finding]:
-    """Findings in the order of their lines."""
+def findings_in(policy: Policy, moment: datetime, tools: Sequence[str] | None = None) -> list[Finding]:
+    """Findings in the order of their lines. `tools` are all the tools there are, under any of their names."""
     found = [
-        *_unreachable_allows(policy),
+        *_unreachable_rules(policy),
         *_pointless_allows(policy),
+        *_nothing_allowed(policy),
+        *_never_allowed(policy),
         *_shut_windows(policy, moment),
         *_small_limits(policy),
+        *_idle_counters(policy),
+        *_unreachable_quorums(policy),
+        *_strangers(policy, tools),
     ]
     return sorted(found, key=lambda finding: (finding.line or 0, finding.code))
 
@@ -29,15 +39,28 @@ def _finding(policy: Policy, rule: Rule, code: str, message: str) -> Finding:
     return Finding(rule.id, code, message, rule.line, policy.file)
 
 
-def _unreachable_allows(policy: Policy) -> Iterator[Finding]:
+def _unreachable_rules(policy: Policy) -> Iterator[Finding]:
     denies = [rule for rule in policy.rules if isinstance(rule, Deny) and rule.when is None]
     for rule in policy.rules:
+        if isinstance(rule, Deny) or not (by := _denied_by(rule, denies)):
+            continue
+        names = ", ".join(f"`{deny.id}` (line {deny.line})" for deny in by)
+        who = f"rule {names} denies" if len(by) == 1 else f"rules {names} deny"
         if isinstance(rule, Allow):
-            for deny in denies:
-                if _covers_all(deny.tools, rule.tools) and _covers_all(deny.agents, rule.agents):
-                    message = f"nothing is ever allowed by it: rule `{deny.id}` (line {deny.line}) denies all of it"
-                    yield _finding(policy, rule, "unreachable_allow", message)
-                    break
+            yield _finding(policy, rule, "unreachable_allow", f"nothing is ever allowed by it: {who} all of it")
+        else:
+            yield _finding(policy, rule, "unreachable_rule", f"it can never matter: {who} every call it is about")
+
+
+def _denied_by(rule: Rule, denies: Iterable[Deny]) -> list[Deny]:
+    """The unconditional denies that together are about every call this rule is about, or none."""
+    about = [deny for deny in denies if covers_all(deny.agents, rule.agents)]
+    for deny in about:
+        if covers_tools(deny.tools, rule.tools):
+            return [deny]
+    if rule.tools and all(any(covers_tools(deny.tools, [each]) for deny in about) for each in rule.tools):
+        return [deny for deny in about if any(covers_tools(deny.tools, [each]) for each in rule.tools)]
+    return []
 
 
 def _pointless_allows(policy: Policy) -> Iterator[Finding]:
@@ -45,6 +68,26 @@ def _pointless_allows(policy: Policy) -> Iterator[Finding]:
         for rule in policy.rules:
             if isinstance(rule, Allow):
                 yield _finding(policy, rule, "pointless_allow", "it changes nothing: the default is to allow")
+
+
+def _nothing_allowed(policy: Policy) -> Iterator[Finding]:
+    if policy.allow_by_default or policy.judge is not None or any(isinstance(rule, Allow) for rule in policy.rules):
+        return
+    yield Finding(None, "nothing_allowed", "no rule allows anything and the default is to deny", 1, policy.file)
+
+
+def _never_allowed(policy: Policy) -> Iterator[Finding]:
+    """Rules that restrict what nothing allows. A deny beside a default of deny is a second lock, and is fine."""
+    allows = [rule for rule in policy.rules if isinstance(rule, Allow)]
+    if policy.allow_by_default or policy.judge is not None or not allows:
+        return
+    for rule in policy.rules:
+        restricts = not isinstance(rule, Allow | Deny)
+        if restricts and all(are_apart(rule.tools, allow.tools) for allow in allows):
+            message = "no rule allows any call it is about"
+            if isinstance(rule, Approve):
+                message += ": an approval does not stand in for an allow rule"
+            yield _finding(policy, rule, "never_allowed", message)
 
 
 def _shut_windows(policy: Policy, moment: datetime) -> Iterator[Finding]:
@@ -66,7 +109,7 @@ def _small_limits(policy: Policy) -> Iterator[Finding]:
             reached = [
                 (pattern, price)
                 for pattern, price in policy.prices
-                if not rule.tools or any(_covers(ours, pattern) for ours in rule.tools)
+                if not rule.tools or any(covers(ours, pattern) for ours in rule.tools)
             ]
             smallest: tuple[Pattern, Decimal] | None = min(reached, key=lambda pair: pair[1], default=None)
             if smallest is not None and to_micros(smallest[1]) > rule.limit:
@@ -78,26 +121,46 @@ def _small_limits(policy: Policy) -> Iterator[Finding]:
                 yield _finding(policy, rule, "limit_below_cost", message)
 
 
+def _idle_counters(policy: Policy) -> Iterator[Finding]:
+    for rule, stricter in idle_counters(policy.rules):
+        message = (
+            f"its limit is never reached: rule `{stricter.id}` (line {stricter.line}) always denies before it does"
+        )
+        yield _finding(policy, rule, "limit_never_reached", message)
+
+
+def _unreachable_quorums(policy: Policy) -> Iterator[Finding]:
+    """Exact names of agents are refused when the file is read (rule_reader.py); here are the globs."""
+    for rule in policy.rules:
+        if not isinstance(rule, Approve) or rule.allow_self:
+            continue
+        for name in rule.approvers:
+            others = [other for other in rule.approvers if not is_same_person(other, [name])]
+            # A glob without a beginning of its own says nothing of who asks.
+            asks = any(pattern.prefix and not pattern.exact and pattern.matches(name) for pattern in rule.agents)
+            if asks and len(others) < rule.quorum:
+                message = (
+                    f"when `{visible(name)}` asks, {_left(others)} of its approvers may vote,"
+                    f" and it needs {rule.quorum}: nobody approves their own call"
+                )
+                yield _finding(policy, rule, "quorum_unreachable", message)
+                break
+
+
+def _left(others: Sequence[str]) -> str:
+    return f"only {', '.join(visible(other) for other in others)}" if others else "none"
+
+
+def _strangers(policy: Policy, tools: Sequence[str] | None) -> Iterator[Finding]:
+    if tools is None:
+        return
+    for rule in policy.rules:
+        if not any(is_about(rule, tool) for tool in tools):
+            known = f"none of the {len(tools)} known tools" if len(tools) != 1 else "not the one known tool"
+            patterns = ", ".join(f"`{pattern.text}`" for pattern in rule.tools)
+            yield _finding(policy, rule, "matches_no_tool", f"{patterns} matches {known}")
+
+
 def _same_calls(one: Rule, other: Rule) -> bool:
-    return all(
-        _covers_all(ours, theirs) and _covers_all(theirs, ours)
-        for ours, theirs in ((one.tools, other.tools), (one.agents, other.agents))
-    )
-
-
-def _covers_all(wide: Sequence[Pattern], narrow: Iterable[Pattern]) -> bool:
-    """Whether whatever matches one of `narrow` (nothing named: everything) matches one of `wide`."""
-    narrow = tuple(narrow)
-    if not wide or any(pattern.text == "**" for pattern in wide):
-        return True
-    return bool(narrow) and all(any(_covers(pattern, other) for pattern in wide) for other in narrow)
-
-
-def _covers(wide: Pattern, narrow: Pattern) -> bool:
-    if wide.text == narrow.text:
-        return True
-    if narrow.exact:
-        return wide.matches(narrow.prefix)
-    # `a/**` covers every pattern that goes on after `a/`.
-    ends_open = wide.text.endswith("**") and wide.text[:-2] == wide.prefix
-    return ends_open and narrow.text.startswith(wide.prefix) and len(narrow.text) > len(wide.prefix)
+    tools = covers_tools(one.tools, other.tools) and covers_tools(other.tools, one.tools)
+    return tools and covers_all(one.agents, other.agents) and covers_all(other.agents, one.agents)

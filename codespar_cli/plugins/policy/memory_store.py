@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from codespar_cli.plugins.policy.approval import Approval
@@ -15,6 +17,7 @@ from codespar_cli.plugins.policy.periods import key_length
 from codespar_cli.plugins.policy.store import CounterKey, CounterState, Hold, Record
 
 _END = 1 << 62
+_LAST = "\U0010ffff"  # sorts after every id of a hold
 
 
 class MemoryStore:
@@ -50,19 +53,53 @@ class MemoryStore:
         return self.contents.sources.get(policy_hash)
 
 
+class Reckoning:
+    """How much of a list sorted by time lies at or before a moment. Goes on from where it stopped: time seldom goes back."""
+
+    __slots__ = ("at", "count", "total")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """The list has changed."""
+        self.at, self.count, self.total = -_END, 0, 0
+
+    def by(self, items: Sequence[tuple[Any, ...]], now: int) -> int:
+        """The amounts, which stand last in each item, of those whose time, which stands first, has come."""
+        if now < self.at:
+            self.forget()
+        self.at = now
+        while self.count < len(items) and items[self.count][0] <= now:
+            self.total += items[self.count][-1]
+            self.count += 1
+        return self.total
+
+    def put(self, items: list[tuple[Any, ...]], item: tuple[Any, ...]) -> None:
+        """Insert in order: at the end, nearly always."""
+        if not items or items[-1] <= item:
+            items.append(item)
+            if item[0] > self.at:
+                return
+        else:
+            insort(items, item)
+        self.forget()
+
+
 class Counter:
     """`entries` (of a rolling counter) and `parts` (of holds) are sorted by time, each with its amount.
 
     What has lapsed is dropped when something is added, and taken off when it is read.
     """
 
-    __slots__ = ("entries", "held", "parts", "value")
+    __slots__ = ("entries", "held", "lapsed", "left", "parts", "value")
 
     def __init__(self) -> None:
         self.value = 0
         self.held = 0
-        self.entries: list[tuple[int, int]] = []
-        self.parts: list[tuple[int, str, int]] = []
+        self.left, self.lapsed = Reckoning(), Reckoning()
+        self.entries: list[tuple[Any, ...]] = []
+        self.parts: list[tuple[Any, ...]] = []
 
     def copy(self) -> Counter:
         twin = Counter()
@@ -77,7 +114,7 @@ class Contents:
         self.counters: defaultdict[CounterKey, Counter] = defaultdict(Counter)
         self.holds: dict[str, Hold] = {}
         self.open: defaultdict[tuple[str, ...], dict[str, Hold]] = defaultdict(dict)
-        self.parts: dict[str, dict[CounterKey, int]] = {}
+        self.parts: dict[str, tuple[tuple[CounterKey, int], ...]] = {}
         self.requests: dict[str, Approval] = {}
         self.sources: dict[str, str] = {}
         self.records: list[Record] = []
@@ -114,21 +151,21 @@ class MemoryTransaction:
             return CounterState(0, 0)
         used, held = counter.value, counter.held
         if counter.entries and (length := key_length(key.window)):
-            for at, amount in counter.entries:
-                if at + length > now:
-                    break
-                used -= amount
-        for until, _, amount in counter.parts:
-            if until > now:
-                break
-            held -= amount
+            used -= counter.left.by(counter.entries, now - length)
+        if counter.parts:
+            held -= counter.lapsed.by(counter.parts, now)
         return CounterState(used, held)
+
+    def states(self, keys: Sequence[CounterKey], now: int) -> list[CounterState]:
+        return [self.state(key, now) for key in keys]
 
     def reliefs(self, key: CounterKey, now: int) -> Iterator[tuple[int, int]]:
         counter, length = self._contents.counters.get(key) or Counter(), key_length(key.window)
-        leaving = [(at + length, amount) for at, amount in counter.entries]
-        held = [(until, amount) for until, _, amount in counter.parts]
-        return iter(sorted(relief for relief in leaving + held if relief[0] > now))
+        entries, parts = counter.entries, counter.parts
+        first = bisect_right(entries, (now - length, _END)) if length else len(entries)
+        leaving = ((at + length, amount) for at, amount in islice(entries, first, None))
+        held = ((until, amount) for until, _, amount in islice(parts, bisect_right(parts, (now, _LAST, 0)), None))
+        return merge(leaving, held)
 
     def keys(self, space: str, tenant: str) -> list[CounterKey]:
         return sorted(key for key in self._contents.counters if (key.space, key.tenant) == (space, tenant))
@@ -149,26 +186,27 @@ class MemoryTransaction:
                 return approval
         return None
 
-    def approvals(self, tenant: str) -> list[Approval]:
-        return [approval for approval in self._contents.requests.values() if approval.tenant == tenant]
+    def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
+        requests = self._contents.requests.values()
+        return [approval for approval in requests if approval.tenant == tenant and approval.expires_at > after]
 
     # ── writing ──
 
-    def advance(self, now: int) -> None:
-        contents, before = self._contents, self._contents.latest
-        if now > before:
-            contents.latest = now
-            self._steps.append(lambda: setattr(contents, "latest", before))
+    def serial(self) -> int:
+        return len(self._contents.records) + 1
 
     def count(self, key: CounterKey, amount: int, at: int, now: int) -> None:
         counter = self._counter(key)
         if length := key_length(key.window):
-            lapsed = bisect_right(counter.entries, (now - length, _END))
-            counter.value -= sum(gone for _, gone in counter.entries[:lapsed])
-            del counter.entries[:lapsed]
+            entries = counter.entries
+            if entries and entries[0][0] <= now - length:
+                lapsed = bisect_right(entries, (now - length, _END))
+                counter.value -= sum(gone for _, gone in entries[:lapsed])
+                del entries[:lapsed]
+                counter.left.forget()
             if at + length <= now:
                 return  # it has left the window already
-            insort(counter.entries, (at, amount))
+            counter.left.put(entries, (at, amount))
         counter.value += amount
 
     def arrive(self, key: CounterKey, arrival: int) -> None:
@@ -177,23 +215,28 @@ class MemoryTransaction:
     def take(self, hold: Hold, parts: Mapping[CounterKey, int]) -> None:
         contents = self._contents
         contents.holds[hold.id] = hold
-        contents.parts[hold.id] = dict(parts)
+        contents.parts[hold.id] = tuple(parts.items())
         opened = contents.open[hold[1:5]]
         opened[hold.id] = hold
         for key, until in parts.items():
             counter = self._counter(key)
-            lapsed = bisect_right(counter.parts, (hold.taken_at, "\U0010ffff", 0))
-            counter.held += hold.estimate - sum(part[2] for part in counter.parts[:lapsed])
-            del counter.parts[:lapsed]
-            insort(counter.parts, (until, hold.id, hold.estimate))
-        self._steps += [
-            lambda: contents.holds.pop(hold.id),
-            lambda: contents.parts.pop(hold.id),
-            lambda: opened.pop(hold.id),
-        ]
+            held = counter.parts
+            if held and held[0][0] <= hold.taken_at:
+                lapsed = bisect_right(held, (hold.taken_at, _LAST, 0))
+                counter.held -= sum(part[2] for part in held[:lapsed])
+                del held[:lapsed]
+                counter.lapsed.forget()
+            counter.held += hold.estimate
+            counter.lapsed.put(held, (until, hold.id, hold.estimate))
+        if self._undoable:
+            self._steps += [
+                lambda: contents.holds.pop(hold.id),
+                lambda: contents.parts.pop(hold.id),
+                lambda: opened.pop(hold.id),
+            ]
 
     def settle(self, hold: Hold, amount: int, now: int) -> list[CounterKey]:
-        keys = list(self._contents.parts[hold.id])
+        keys = [key for key, _ in self._contents.parts[hold.id]]
         self._close(hold, "settled")
         for key in keys:
             self.count(key, amount, hold.taken_at, now)
@@ -213,9 +256,10 @@ class MemoryTransaction:
         self._contents.sources.setdefault(policy_hash, text)
 
     def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
-        records = self._contents.records
-        records.append(Record(at, kind, actor, body))
-        self._steps.append(records.pop)
+        contents, before = self._contents, self._contents.latest
+        contents.latest = max(before, at)
+        contents.records.append(Record(contents.latest, kind, actor, body))
+        self._steps += [contents.records.pop, lambda: setattr(contents, "latest", before)]
 
     # ── inside ──
 
@@ -232,11 +276,13 @@ class MemoryTransaction:
         before, opened = contents.holds[hold.id], contents.open[hold[1:5]]
         was_open = opened.pop(hold.id, None)
         contents.holds[hold.id] = hold._replace(state=state)
-        for key, until in contents.parts[hold.id].items():
+        for key, until in contents.parts[hold.id]:
             counter = self._counter(key)
             part = (until, hold.id, hold.estimate)
-            if part in counter.parts:
-                counter.parts.remove(part)
+            place = bisect_left(counter.parts, part)
+            if place < len(counter.parts) and counter.parts[place] == part:
+                del counter.parts[place]
+                counter.lapsed.forget()
                 counter.held -= hold.estimate
         self._steps.append(lambda: contents.holds.update({hold.id: before}))
         if was_open is not None:

@@ -11,33 +11,38 @@ LARGEST = Decimal(_LARGEST_INT)
 """The largest amount that is taken: in any currency more than a call can cost, and far within a 64-bit counter."""
 
 EXPECTED = "a number from 0 to 1000000000000"
-_WIDE = Context(prec=60)
+# Up, so that a cost of more digits than that is not less than it was.
+_WIDE = Context(prec=60, rounding=ROUND_CEILING)
 
 
 def as_amount(cost: object) -> Decimal:
     """A cost as it was given; a float at its shortest repr. Raises ValueError for anything that is no amount of money."""
-    if isinstance(cost, int):
-        if isinstance(cost, bool) or not 0 <= cost <= _LARGEST_INT:
-            raise ValueError(f"expected {EXPECTED}")
-        return Decimal(cost)
-    if isinstance(cost, Decimal):
-        amount = cost
-    elif isinstance(cost, float) or (isinstance(cost, str) and _may_be_number(cost)):
-        try:
-            amount = Decimal(str(cost))
-        except InvalidOperation:
-            raise ValueError(f"expected {EXPECTED}") from None
-    else:
-        raise ValueError(f"expected {EXPECTED}")
+    # By type, since `__class__` can say anything.
+    amount = _held(cost) if issubclass(type(cost), int | float | str | Decimal) else None
     # The comparison comes before any arithmetic: 1e999999999 is a small text and a very large integer.
-    if not amount.is_finite() or amount < 0 or amount > LARGEST:
+    if amount is None or not amount.is_finite() or amount < 0 or amount > LARGEST:
         raise ValueError(f"expected {EXPECTED}")
     return amount
 
 
-def _may_be_number(text: str) -> bool:
+def _held(cost: object) -> Decimal | None:
+    """What a value of a derived class holds, not what its methods say."""
+    if isinstance(cost, int):
+        whole = int.__int__(cost)
+        return None if isinstance(cost, bool) or not 0 <= whole <= _LARGEST_INT else Decimal(whole)
+    if isinstance(cost, Decimal):
+        return cost if type(cost) is Decimal else Decimal(cost)
+    return _read(float.__repr__(cost) if isinstance(cost, float) else str.__str__(cost))
+
+
+def _read(text: str) -> Decimal | None:
     # Decimal would also take blanks around, underscores within and the digits of every script.
-    return len(text) <= 60 and text.isascii() and "_" not in text and not (text[:1].isspace() or text[-1:].isspace())
+    if len(text) > 60 or not text.isascii() or "_" in text or text[:1].isspace() or text[-1:].isspace():
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def to_micros(amount: Decimal) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codespar_cli.core.globs import Matcher, compile_glob, literal_prefix
+from codespar_cli.core.text import visible
 from codespar_cli.errors import MissingExtra
 
 RE2 = "re2:"
@@ -10,6 +11,8 @@ RE2 = "re2:"
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 TOOL_CHARACTERS = LETTERS_AND_DIGITS + "_.:/@-"
 _LONGEST = 256
+# What RE2 may take for one expression, compiled and at work. Its own default is four times that.
+_MEMORY = 2 * 1024 * 1024
 
 
 class Pattern:
@@ -47,10 +50,28 @@ def _expression(text: str) -> Matcher:
         import re2  # type: ignore[import-untyped]  # an extra
     except ImportError:
         raise MissingExtra("a `re2:` pattern", "re2") from None
+    if not text:
+        raise ValueError("expected an RE2 expression after `re2:`, found nothing")
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MEMORY
     try:
         fullmatch = re2.compile(text, options=options).fullmatch
-    except re2.error as error:
-        raise ValueError(f"`{text[:80]}` is not an RE2 expression: {error}") from None
-    return lambda name: fullmatch(name) is not None
+    except (re2.error, UnicodeEncodeError) as error:
+        raise ValueError(f"`{visible(text[:80])}` is not an RE2 expression: {_words(error)}") from None
+
+    def match(name: str) -> bool:
+        try:
+            return fullmatch(name) is not None
+        except UnicodeEncodeError:
+            # Half of a surrogate pair is one character that nothing spells; it must not hide the rest of the text.
+            return fullmatch(name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")) is not None
+
+    return match
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half of a surrogate pair"
+    words = error.args[0] if error.args else b""
+    return visible(words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words))[:160]

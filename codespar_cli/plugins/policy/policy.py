@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TypeVar
 
@@ -15,7 +16,8 @@ from codespar_cli.plugins.policy.zones import Zone
 
 R = TypeVar("R", bound=Rule)
 
-# A plan a pair of agent and tool; when so many have been seen all are forgotten, so that nobody can fill the memory.
+# A plan a pair of agent and tool; of so many the oldest is forgotten, so that nobody can fill the memory, nor make one
+# call pay for forgetting all of them.
 _PLANS = 4096
 _ANSWERS = 64
 
@@ -93,10 +95,11 @@ class Policy:
         plan = self.plans.get((agent, tool))
         if plan is None:
             names = names_of(tool)
-            rules = [rule for rule in self._index.about(names) if rule.covers_agent(agent)]
-            plan = Plan(rules, self.price(names[-1]), names, judged=self.judge is not None)
+            plan = Plan(self._index.about(agent, tool), self.price(names[-1]), names, judged=self.judge is not None)
             if len(self.plans) >= _PLANS:
-                self.plans.clear()
+                # Another thread may be doing the same; then this one leaves it at that.
+                with suppress(RuntimeError, StopIteration):
+                    self.plans.pop(next(iter(self.plans)), None)
             self.plans[agent, tool] = plan
         return plan
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from codespar_cli.core.clock import from_micros, iso
@@ -20,6 +21,7 @@ from codespar_cli.plugins.policy.counting import Counted
 _LARGEST = 64 * 1024
 _SHOWN = 300
 _HUGE = 10**100
+_MOST_VALUES = 100_000
 
 
 def decision_body(
@@ -47,22 +49,7 @@ def decision_body(
         "verdict": verdict,
         "stages": [_stage(step) for step in decision.trace if step.outcome != "skip"],
     }
-    texts = (
-        ("cost", cost),
-        ("project", context.project),
-        ("session", context.session),
-        ("environment", context.environment),
-        ("approval", decision.approval_id or context.approval_id),
-        ("code", decision.code),
-        ("rule", decision.rule_id),
-        ("stage", decision.stage),
-        ("reason", decision.reason if decision.code else None),
-        ("reservation", decision.reservation_id),
-        ("tzdata", zones),
-    )
-    for name, value in texts:
-        if value is not None:
-            body[name] = shown(value)
+    body.update(_texts(decision, cost, context, zones))
     if decision.retry_after is not None:
         body["retry_after"] = decision.retry_after
     if decision.never:
@@ -70,7 +57,7 @@ def decision_body(
     if clock is not None:
         # What the clock said, having been set back behind the highest time the store has seen.
         body["clock"] = iso(from_micros(clock))
-    if context.attributes:
+    if type(context.attributes) is not dict or context.attributes:
         body["context"] = plain(context.attributes)
     if counted:
         body["counters"] = [
@@ -78,6 +65,28 @@ def decision_body(
             for one in counted
         ]
     return body
+
+
+def _texts(decision: PolicyDecision, cost: object, context: CallContext, zones: str | None) -> dict[str, str]:
+    """What is left out when there is none: of the call, made harmless; of our own, as it is."""
+    foreign = (
+        ("cost", cost),
+        ("project", context.project),
+        ("session", context.session),
+        ("environment", context.environment),
+        ("approval", decision.approval_id or context.approval_id),
+        ("reason", decision.reason if decision.code else None),
+    )
+    ours = (
+        ("code", decision.code),
+        ("rule", decision.rule_id),
+        ("stage", decision.stage),
+        ("reservation", decision.reservation_id),
+        ("tzdata", zones),
+    )
+    found = {name: shown(value) for name, value in foreign if value is not None}
+    found.update((name, text) for name, text in ours if text is not None)
+    return found
 
 
 def _stage(step: TraceStep) -> str:
@@ -101,9 +110,24 @@ def put_args(body: dict[str, Any], args: object, key: bytes, *, whole: bool) -> 
 def canonical(value: object) -> str | None:
     """One spelling for equal values, or None for what cannot be told as JSON at all."""
     try:
+        if not _is_bounded(value):
+            return None
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     except Exception:  # arguments are anything, and so is what their methods raise
         return None
+
+
+def _is_bounded(value: object) -> bool:
+    """Whether it is a value of ordinary size on paper: what holds itself many times over is small in memory only."""
+    left, pending = _MOST_VALUES, [value]
+    while pending and left > 0:
+        item = pending.pop()
+        left -= 1
+        if isinstance(item, Mapping):
+            pending.extend(islice(item.values(), left))
+        elif isinstance(item, list | tuple):
+            pending.extend(item[:left])
+    return not pending
 
 
 def plain(value: object) -> Any:
@@ -116,9 +140,12 @@ def shown(value: object) -> str:
     """Text for a record: harmless, and bounded. What is neither text nor a number is told by its type."""
     if type(value) is str and len(value) <= _SHOWN and value.isprintable():
         return value
-    if isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _HUGE):
+    kind = type(value)  # `__class__` can say anything
+    if kind in {bool, float, Decimal} or (type(value) is int and abs(value) < _HUGE):
         value = str(value)
-    return visible(value[:_SHOWN] if isinstance(value, str) else type(value).__name__)
+    elif issubclass(kind, str):
+        value = str.__str__(value)
+    return visible(value[:_SHOWN] if type(value) is str else kind.__name__)
 
 
 def _plain(value: object) -> Any:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from codespar_cli.core.clock import MICROSECOND
 from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.approval import is_same_person
 from codespar_cli.plugins.policy.conditions import compile_when
 from codespar_cli.plugins.policy.document import Listing, Node, Table
 from codespar_cli.plugins.policy.fields import Fields, amount_of, text_of
@@ -82,7 +83,31 @@ def _approve(fields: Fields, about: About) -> Approve:
         key = "quorum" if "quorum" in fields else "approvers"
         raise fields.refuse(key, f"a quorum of {quorum} cannot be met by {len(approvers)} approvers")
     expires = fields.duration("expires", _EXPIRES) // MICROSECOND
-    return Approve(about, quorum, approvers, expires, fields.flag("allow_self"))
+    allow_self = fields.flag("allow_self")
+    _check_approvers(fields, about, quorum, approvers, allow_self=allow_self)
+    return Approve(about, quorum, approvers, expires, allow_self)
+
+
+def _check_approvers(
+    fields: Fields, about: About, quorum: int, approvers: tuple[str, ...], *, allow_self: bool
+) -> None:
+    for number, name in enumerate(approvers):
+        for earlier in approvers[:number]:
+            if is_same_person(name, [earlier]):
+                raise fields.refuse(
+                    "approvers", f"`{visible(earlier)}` and `{visible(name)}` are the same person, who has one vote"
+                )
+    if not approvers or allow_self:
+        return
+    for agent in [pattern.text for pattern in about.agents if pattern.exact]:
+        others = [name for name in approvers if not is_same_person(name, [agent])]
+        if len(others) < quorum:
+            left = f"only {visible(', '.join(others))}" if others else "none of its approvers"
+            raise fields.refuse(
+                "approvers",
+                f"when `{visible(agent)}` asks, {left} may vote, and a quorum of {quorum} cannot be met",
+                "name another approver, or say `allow_self: true`",
+            )
 
 
 def _window(fields: Fields, about: About) -> Window:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from codespar_cli.core.clock import from_micros
 from codespar_cli.core.hooks import PolicyDecision, TraceStep
 from codespar_cli.plugins.policy.call import Call
+from codespar_cli.plugins.policy.conditions import TooLong
 from codespar_cli.plugins.policy.counting import Counted, ask, unpriced
-from codespar_cli.plugins.policy.judge import Judge
+from codespar_cli.plugins.policy.judge import Judgement
 from codespar_cli.plugins.policy.policy import Policy
 from codespar_cli.plugins.policy.rules import Approve
-from codespar_cli.plugins.policy.stages import Findings, examine
+from codespar_cli.plugins.policy.stages import examine
 from codespar_cli.plugins.policy.standing import UNASKED, Standing, standing_of
 from codespar_cli.plugins.policy.store import Snapshot
 from codespar_cli.plugins.policy.verdict import Failure, Retry, failure_of, later_failure, retry_of, trace_of
@@ -43,26 +44,42 @@ class Ruling(NamedTuple):
         return "approve" if self.failure.asks else "deny"
 
 
-def rule_on(call: Call, space: str, now: int, snapshot: Snapshot | None) -> Ruling:
-    """Ask every stage. `snapshot=None` leaves the counters out, except for what they deny unread."""
+def rule_on(
+    call: Call,
+    space: str,
+    now: int,
+    snapshot: Snapshot | None,
+    *,
+    told: bool = True,
+    judgement: Judgement | None = None,
+) -> Ruling:
+    """Ask every stage. `snapshot=None` leaves the counters out, except for what they deny unread; `told=False` leaves out
+    what only people are told: when it would pass, and the trace. `judgement` is what `judged` has said of the call."""
     moment = from_micros(now)
     counted: tuple[Counted, ...] = ()
     policy = call.policy
-    findings = examine(call.plan, policy.zone, call.cost, call.context, moment)
-    if policy.judge is not None:
-        _judge(policy.judge, call, findings, now)
-    seen = now
+    try:
+        findings = examine(call.plan, policy.zone, call.cost, call.context, moment)
+    except TooLong as error:
+        return refusal(policy, "invalid_request", "request", error.message, now)
+    judgement = judgement or judged(call, now)
+    if judgement is not None:
+        findings.denies = judgement.denies
+        findings.approvals = (*findings.approvals, *judgement.approvals)
+        findings.allow = judgement.allow
+    # Time never runs backwards for a counter: a clock that was set back must not refill it.
+    seen = now if snapshot is None else max(now, snapshot.latest())
     if findings.counting and snapshot is not None:
-        # Time never runs backwards for a counter: a clock that was set back must not refill it.
-        seen = max(now, snapshot.latest())
-        counted = tuple([ask(rule, call, space, snapshot, seen) for rule in findings.counting])
+        counted = ask(findings.counting, call, space, snapshot, seen, told=told)
     elif findings.counting and call.cost is None:
         counted = unpriced(findings.counting)
     standing, also = UNASKED, None
     if findings.approvals and not findings.denies and snapshot is not None and space == "enforce":
-        seen = max(now, snapshot.latest())
         standing = standing_of(call, findings.approvals, snapshot, seen)
     failure = failure_of(call, findings, counted, moment, standing)
+    allow = findings.allow.id if findings.allow is not None else None
+    if not told:
+        return Ruling(policy, failure, Retry(), (), now, seen, counted, allow, findings.approvals, standing)
     if failure is not None and failure.asks:
         later = later_failure(call, findings, counted, moment)
         also = None if later is None else f"{later.code}: {later.reason}"
@@ -70,17 +87,18 @@ def rule_on(call: Call, space: str, now: int, snapshot: Snapshot | None) -> Ruli
     in_time = failure is not None and readable and failure.code in _IN_TIME
     retry = retry_of(call, findings, counted, now, standing) if in_time else Retry()
     trace = trace_of(policy, findings, counted, standing)
-    allow = findings.allow.id if findings.allow is not None else None
     return Ruling(policy, failure, retry, trace, now, seen, counted, allow, findings.approvals, standing, also)
 
 
-def _judge(judge: Judge, call: Call, findings: Findings, now: int) -> None:
-    """Put in what a foreign engine says of its stages; approve rules of our own hold as well."""
+def judged(call: Call, now: int) -> Judgement | None:
+    """What a foreign engine says of its stages, None where there is none. Raises JudgeError.
+
+    Asked before the store is locked: it may take its time. Approve rules of our own hold as well.
+    """
+    if call.policy.judge is None:
+        return None
     cost = None if call.cost is None else f"{call.cost:f}"
-    found = judge.judge(call.agent, call.plan.names, cost, call.context, now)
-    findings.denies = found.denies
-    findings.approvals = (*findings.approvals, *found.approvals)
-    findings.allow = found.allow
+    return call.policy.judge.judge(call.agent, call.plan.names, cost, call.context, now)
 
 
 def refusal(policy: Policy, code: str, stage: str, reason: str, now: int) -> Ruling:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from heapq import merge
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any
 
 import apsw
 
-from codespar_cli.core.clock import from_micros, to_micros
 from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
 from codespar_cli.plugins.policy.approval import COLUMNS, Approval, to_text
 from codespar_cli.plugins.policy.periods import key_length
@@ -20,12 +20,17 @@ from codespar_cli.plugins.policy.stored_rows import approval_from, damaged, hold
 from codespar_cli.storage import chain
 from codespar_cli.storage.sqlite import Database, Durability
 
+# The time of the last record is the highest that was seen; older stores kept it in the ledger.
+_STANDING = (
+    "SELECT max(latest, coalesce(at, 0)), head.seq, head.hash"
+    " FROM ledger, chain_head AS head LEFT JOIN chain ON chain.seq = head.seq"
+)
 _KEY = "tenant = ? AND rule = ? AND scope = ? AND window = ? AND period = ? AND space = ?"
 # Totals are kept, and what has lapsed since is taken off: reading costs what has changed, not what there is.
-_LAPSED = "(SELECT coalesce(sum(amount), 0) FROM hold_part WHERE counter = id AND until <= ?)"
-_STATE = f"SELECT id, value, held, {_LAPSED} FROM counter WHERE {_KEY}"  # noqa: S608  only our own constants
+_STATE = f"SELECT id, value, held FROM counter WHERE {_KEY}"  # noqa: S608  only our own constants
 _AGED = "(SELECT coalesce(sum(amount), 0) FROM entry WHERE counter = id AND at <= ?)"
-_ROLLING_STATE = f"SELECT id, value - {_AGED}, held, {_LAPSED} FROM counter WHERE {_KEY}"  # noqa: S608  as above
+_ROLLING_STATE = f"SELECT id, value - {_AGED}, held FROM counter WHERE {_KEY}"  # noqa: S608  as above
+_LAPSED = "SELECT counter, amount FROM hold_part WHERE until <= ?"
 _HOLD = "SELECT id, space, tenant, agent, tool, taken_at, expires_at, estimate, state FROM hold"
 _TAKE = (
     "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
@@ -36,7 +41,6 @@ _PUT_APPROVAL = (
     f"INSERT INTO approval ({', '.join(COLUMNS)}, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
     " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest"
 )
-_Value = TypeVar("_Value", int, bytes)
 # A counter stops here rather than overflow: at four trillion units no limit is left to guard.
 _FULL = 1 << 62
 
@@ -47,10 +51,8 @@ class SqliteStore:
     def __init__(self, state_dir: Path, durability: Durability = "full") -> None:
         self.database = Database(state_dir / FILE, SCHEMA, durability=durability)
 
-    @contextmanager
-    def write(self) -> Iterator[SqliteTransaction]:
-        with self.database.write() as connection:
-            yield SqliteTransaction(connection)
+    def write(self) -> AbstractContextManager[SqliteTransaction]:
+        return _Writing(self.database.write())
 
     @contextmanager
     def read(self) -> Iterator[SqliteTransaction]:
@@ -69,13 +71,30 @@ class SqliteStore:
 
     def records(self, kinds: Collection[str] = ()) -> Iterator[Record]:
         with self.database.read() as connection:
-            for record in chain.read(connection, name="policy"):
-                if not kinds or record.kind in kinds:
-                    yield Record(to_micros(record.at), record.kind, record.actor, record.body)
+            for record in chain.verified(connection, name="policy"):
+                if not kinds or record[1] in kinds:
+                    yield Record(*record)
 
     def source(self, policy_hash: str) -> str | None:
         rows = self.database.query("SELECT text FROM source WHERE hash = ?", (policy_hash,))
         return None if not rows else str(rows[0][0])
+
+
+class _Writing:
+    """A write transaction of the database, seen as one of the ledger."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: AbstractContextManager[apsw.Connection]) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> SqliteTransaction:
+        return SqliteTransaction(self._scope.__enter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, error, trace)
 
 
 @contextmanager
@@ -108,31 +127,34 @@ class SqliteTransaction:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._execute = connection.execute
+        self._stand: tuple[int, int, bytes] | None = None
         self._ids: dict[CounterKey, int] = {}
-        self._lapsed: dict[int, tuple[int, int]] = {}
+        self._lapsed: tuple[int, dict[int, int]] | None = None
 
     # ── reading ──
 
     def latest(self) -> int:
-        return self._ledger("latest", int)
+        return self._standing()[0]
 
     def secret(self) -> bytes:
-        return self._ledger("secret", bytes)
+        for (secret,) in self._execute("SELECT secret FROM ledger"):
+            if type(secret) is bytes:
+                return secret
+        raise damaged("its `secret` is missing")
 
     def state(self, key: CounterKey, now: int) -> CounterState:
         length = key_length(key.window)
         bound = (key.tenant, key.rule, key.scope, key.window, key.period, key.space)
-        if length:
-            rows = self._execute(_ROLLING_STATE, (now - length, now, *bound))
-        else:
-            rows = self._execute(_STATE, (now, *bound))
-        for number, used, held, lapsed in rows:
+        rows = self._execute(_ROLLING_STATE, (now - length, *bound)) if length else self._execute(_STATE, bound)
+        for number, used, held in rows:
             self._ids[key] = number
-            self._lapsed[number] = (now, lapsed)
-            if type(used) is not int or type(held) is not int or type(lapsed) is not int:
+            if type(used) is not int or type(held) is not int:
                 raise damaged("a counter is no number")
-            return CounterState(used, held - lapsed)
+            return CounterState(used, held - self._lapsed_by(now).get(number, 0))
         return CounterState(0, 0)
+
+    def states(self, keys: Sequence[CounterKey], now: int) -> list[CounterState]:
+        return [self.state(key, now) for key in keys]  # a trip to this store is a function call
 
     def reliefs(self, key: CounterKey, now: int) -> Iterator[tuple[int, int]]:
         number, length = self._find(key), key_length(key.window)
@@ -162,7 +184,7 @@ class SqliteTransaction:
     def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
         rows = self._execute(
             f"{_HOLD} WHERE state = 'open' AND tenant = ? AND agent = ? AND tool = ? AND space = ?"
-            " ORDER BY expires_at <= ?, taken_at, number LIMIT 1",
+            " ORDER BY expires_at <= ?, taken_at, id LIMIT 1",
             (tenant, agent, tool, space, now),
         )
         for row in rows:
@@ -180,8 +202,8 @@ class SqliteTransaction:
             return approval_from(row)
         return None
 
-    def approvals(self, tenant: str) -> list[Approval]:
-        rows = self._execute(f"{_APPROVAL} WHERE tenant = ? ORDER BY number", (tenant,))
+    def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
+        rows = self._execute(f"{_APPROVAL} WHERE tenant = ? AND expires_at > ? ORDER BY number", (tenant, after))
         return [approval_from(row) for row in rows]
 
     def clock(self, now: int) -> int:
@@ -189,8 +211,8 @@ class SqliteTransaction:
 
     # ── writing ──
 
-    def advance(self, now: int) -> None:
-        self._execute("UPDATE ledger SET latest = max(latest, ?)", (now,))
+    def serial(self) -> int:
+        return self._standing()[1] + 1
 
     def count(self, key: CounterKey, amount: int, at: int, now: int) -> None:
         self._count(self._made(key), key_length(key.window), amount, at, now)
@@ -204,9 +226,11 @@ class SqliteTransaction:
         self._execute(_TAKE, (*hold, listed))
         amount = hold.estimate
         if amount:
-            changes = [(amount - self._sweep(number, hold.taken_at), number) for number in numbers]
-            self._connection.executemany("UPDATE counter SET held = held + ? WHERE id = ?", changes)
-            rows = [(number, until, hold.id, amount) for number, until in numbers.items()]
+            self._sweep(hold.taken_at)
+            self._connection.executemany(
+                "UPDATE counter SET held = held + ? WHERE id = ?", [(amount, number) for number in numbers]
+            )
+            rows = [(until, hold.id, number, amount) for number, until in numbers.items()]
             self._connection.executemany("INSERT INTO hold_part VALUES (?, ?, ?, ?)", rows)
 
     def settle(self, hold: Hold, amount: int, now: int) -> list[CounterKey]:
@@ -233,15 +257,23 @@ class SqliteTransaction:
         self._execute("INSERT OR IGNORE INTO source VALUES (?, ?)", (policy_hash, text))
 
     def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
-        chain.append(self._connection, at=from_micros(at), kind=kind, actor=actor, body=body)
+        latest, seq, previous = self._standing()
+        at = max(at, latest)
+        head = chain.append(self._connection, at=at, kind=kind, actor=actor, body=body, head=(seq, previous))
+        self._stand = (at, head.seq, bytes.fromhex(head.hash))
 
     # ── inside ──
 
-    def _ledger(self, column: str, kind: type[_Value]) -> _Value:
-        for (value,) in self._execute(f"SELECT {column} FROM ledger"):  # noqa: S608  only our own columns
-            if type(value) is kind:
-                return value
-        raise damaged(f"its `{column}` is missing")
+    def _standing(self) -> tuple[int, int, bytes]:
+        """The highest time seen, and the number and hash of the last record; read once in a transaction."""
+        if self._stand is None:
+            for latest, seq, tip in self._execute(_STANDING):
+                if (type(latest), type(seq), type(tip)) != (int, int, bytes):
+                    break
+                self._stand = (latest, seq, tip)
+                return self._stand
+            raise damaged("the head of its record is missing")
+        return self._stand
 
     def _find(self, key: CounterKey) -> int | None:
         if key not in self._ids:
@@ -278,25 +310,35 @@ class SqliteTransaction:
                 )
         self._execute("UPDATE counter SET value = min(value - ? + ?, ?) WHERE id = ?", (gone, amount, _FULL, number))
 
-    def _sweep(self, number: int, now: int) -> int:
-        """Drop the parts of holds that have expired by `now`; how much they held."""
-        at, lapsed = self._lapsed.pop(number, (None, 0))
-        if at != now:
-            sums = self._execute("SELECT sum(amount) FROM hold_part WHERE counter = ? AND until <= ?", (number, now))
-            lapsed = next(iter(sums))[0] or 0
+    def _lapsed_by(self, now: int) -> dict[int, int]:
+        """How much of what counters hold has lapsed by `now` and was not swept yet: most of the time nothing."""
+        if self._lapsed is None or self._lapsed[0] != now:
+            found: dict[int, int] = {}
+            for number, amount in self._execute(_LAPSED, (now,)):
+                if type(number) is not int or type(amount) is not int:
+                    raise damaged("a part of a hold is no number")
+                found[number] = found.get(number, 0) + amount
+            self._lapsed = (now, found)
+        return self._lapsed[1]
+
+    def _sweep(self, now: int) -> None:
+        """Drop the parts of all holds that have lapsed by `now`."""
+        lapsed = self._lapsed_by(now)
         if lapsed:
-            self._execute("DELETE FROM hold_part WHERE counter = ? AND until <= ?", (number, now))
-        return lapsed
+            changes = [(amount, number) for number, amount in lapsed.items()]
+            self._connection.executemany("UPDATE counter SET held = held - ? WHERE id = ?", changes)
+            self._execute("DELETE FROM hold_part WHERE until <= ?", (now,))
+            self._lapsed = (now, {})
 
     def _unhold(self, hold: Hold) -> list[int]:
         """Take a hold off its counters, and say which those were."""
         found = []
+        self._lapsed = None
         for (parts,) in self._execute("SELECT parts FROM hold WHERE id = ?", (hold.id,)):
             for number, until in parts_from(parts):
                 found.append(number)
-                self._execute(
-                    "DELETE FROM hold_part WHERE counter = ? AND until = ? AND hold = ?", (number, until, hold.id)
-                )
+                bound = (until, hold.id, number)
+                self._execute("DELETE FROM hold_part WHERE until = ? AND hold = ? AND counter = ?", bound)
                 if self._connection.changes():
                     self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, number))
         return found

@@ -34,7 +34,7 @@ class Findings:
 
 
 def examine(plan: Plan, zone: Zone, cost: Decimal | None, context: CallContext, now: datetime | None) -> Findings:
-    """What each stage finds. `now` may be None when the plan has no windows."""
+    """What each stage finds. `now` may be None when the plan has no windows. Raises TooLong."""
     denies, approvals, counting, windows = plan.denies, plan.approvals, plan.counters, plan.windows
     if denies:
         denies = tuple([rule for rule in denies if rule.applies(cost, context)])
@@ -47,9 +47,6 @@ def examine(plan: Plan, zone: Zone, cost: Decimal | None, context: CallContext, 
         wall = now.astimezone(zone.tz)
         windows = tuple([rule for rule in windows if rule.applies(cost, context)])
         closed = tuple([rule for rule in windows if not rule.schedule.is_open(wall)])
-    allow = None
-    for rule in plan.allows:
-        if rule.applies(cost, context):
-            allow = rule
-            break
-    return Findings(denies, approvals, counting, windows, closed, allow)
+    # All of them, so that what cannot be judged is found whichever comes first.
+    allows = [rule for rule in plan.allows if rule.applies(cost, context)]
+    return Findings(denies, approvals, counting, windows, closed, allows[0] if allows else None)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from codespar_cli.plugins.policy.approval import Approval, Need, as_token, new_token
-from codespar_cli.plugins.policy.binding import digest_of, preview_of
+from codespar_cli.plugins.policy.args_preview import Preview, preview_of
+from codespar_cli.plugins.policy.binding import digest_of
 from codespar_cli.plugins.policy.call import Call
 from codespar_cli.plugins.policy.rules import Approve
 from codespar_cli.plugins.policy.store import Snapshot
@@ -15,6 +16,8 @@ from codespar_cli.plugins.policy.store import Snapshot
 State: TypeAlias = Literal["none", "waiting", "granted", "refused"]
 # Attributes that say on whose behalf an agent acts: that person asked, and cannot approve.
 _OWNERS = ("owner", "user")
+MOST_WAITING = 100
+"""How many requests of one agent may wait at once: a queue that nobody can read through is approved unread."""
 
 
 class Standing(NamedTuple):
@@ -38,21 +41,24 @@ def standing_of(call: Call, rules: Sequence[Approve], snapshot: Snapshot, now: i
     token, tenant = call.context.approval_id, call.context.tenant
     if token is None:
         approval = snapshot.approval_for(tenant, digest)
-        if approval is None or approval.status(now) in {"expired", "used"}:
-            return Standing("none", digest)
-    else:
-        approval = snapshot.approval(as_token(token))
-        if approval is None or approval.tenant != tenant:
-            return Standing("refused", digest, reason="there is no such approval")
-        if approval.digest != digest:
-            return Standing("refused", digest, reason=_difference(approval, call))
-    return _read(approval, rules, digest, now)
+        if approval is None or _is_over(approval, now):
+            return _room_for_one(call, digest, snapshot, now)
+        found = _read(approval, rules, call, digest, now)
+        # One that was granted for less than is needed now is no answer: ask for what is needed.
+        too_little = found.state == "refused" and approval.status(now) == "approved"
+        return _room_for_one(call, digest, snapshot, now) if too_little else found
+    approval = snapshot.approval(as_token(token))
+    if approval is None or approval.tenant != tenant:
+        return Standing("refused", digest, reason="there is no such approval")
+    if approval.digest != digest:
+        return Standing("refused", digest, reason=_difference(approval, call))
+    return _read(approval, rules, call, digest, now)
 
 
 def new_request(call: Call, rules: Sequence[Approve], digest: str, now: int, *, also: str | None) -> Approval:
     """A request for this call. `also` says what would deny it even if it were approved."""
     context = call.context
-    owners = [context.attributes.get(name) for name in _OWNERS]
+    preview = Preview("", 0, complete=True) if context.args is None else preview_of(context.args)
     return Approval(
         token=new_token(os.urandom(5)),
         tenant=context.tenant,
@@ -65,8 +71,11 @@ def new_request(call: Call, rules: Sequence[Approve], digest: str, now: int, *, 
         project=context.project,
         policy=call.policy.hash,
         needs=tuple(need_of(rule) for rule in rules),
-        requesters=(call.agent, *(owner for owner in owners if isinstance(owner, str) and owner)),
-        preview=preview_of(context.args),
+        requesters=_requesters(call),
+        preview=preview.text or None,
+        hidden=preview.hidden,
+        complete=preview.complete,
+        environment=context.environment,
         also=also,
     )
 
@@ -75,16 +84,38 @@ def need_of(rule: Approve) -> Need:
     return Need(rule.id, rule.quorum, rule.approvers, rule.allow_self)
 
 
-def _read(approval: Approval, rules: Sequence[Approve], digest: str, now: int) -> Standing:
+def _requesters(call: Call) -> tuple[str, ...]:
+    owners = [call.context.attributes.get(name) for name in _OWNERS]
+    return (call.agent, *(owner for owner in owners if isinstance(owner, str) and owner))
+
+
+def _is_over(approval: Approval, now: int) -> bool:
+    """Whether the same call may ask anew. A veto stands as long as the request would have: no nagging."""
+    return approval.used_by is not None or now >= approval.expires_at
+
+
+def _room_for_one(call: Call, digest: str, snapshot: Snapshot, now: int) -> Standing:
+    theirs = [each for each in snapshot.approvals(call.context.tenant, after=now) if each.agent == call.agent]
+    waiting = sum(each.policy == call.policy.hash and each.status(now) == "pending" for each in theirs)
+    if waiting < MOST_WAITING:
+        return Standing("none", digest)
+    return Standing(
+        "refused", digest, reason=f"too many requests of `{call.agent}` wait for approval already: {waiting}"
+    )
+
+
+def _read(approval: Approval, rules: Sequence[Approve], call: Call, digest: str, now: int) -> Standing:
     status = approval.status(now)
     if status in {"used", "expired", "denied"}:
         return Standing("refused", digest, approval, f"approval {approval.token} {_why(approval, status)}")
-    # The rules of now, not of when it was asked for: attributes may have changed, and with them what is needed.
-    if all(approval.meets(need_of(rule)) for rule in rules):
+    # The rules of now and those who ask now, not of when it was asked for: attributes may have changed, and with them
+    # what is needed and on whose behalf the call is made.
+    as_asked_now = approval._replace(requesters=(*approval.requesters, *_requesters(call)))
+    if all(as_asked_now.meets(need_of(rule)) for rule in rules):
         return Standing("granted", digest, approval)
-    if status == "approved":
-        return Standing("refused", digest, approval, f"approval {approval.token} does not cover what is needed now")
-    return Standing("waiting", digest, approval)
+    if status == "pending":
+        return Standing("waiting", digest, approval)
+    return Standing("refused", digest, approval, f"approval {approval.token} does not cover what is needed now")
 
 
 def _why(approval: Approval, status: str) -> str:
@@ -104,6 +135,7 @@ def _difference(approval: Approval, call: Call) -> str:
         ("agent", approval.agent, call.agent),
         ("tool", approval.tool, call.tool),
         ("project", approval.project, call.context.project),
+        ("environment", approval.environment, call.context.environment),
     ):
         if was != given:
             return f"approval {approval.token} was given for another {name}"

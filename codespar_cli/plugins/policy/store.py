@@ -7,7 +7,7 @@ Moments are microseconds since the epoch, money millionths.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -63,10 +63,13 @@ class Snapshot(Protocol):
     """A consistent view."""
 
     def latest(self) -> int:
-        """The highest time this store has seen."""
+        """The highest time this store has seen: that of its last record."""
 
     def state(self, key: CounterKey, now: int) -> CounterState:
         """A counter at `now`; one that was never touched is zero."""
+
+    def states(self, keys: Sequence[CounterKey], now: int) -> list[CounterState]:
+        """Several counters at once, in one trip to the store."""
 
     def reliefs(self, key: CounterKey, now: int) -> Iterator[tuple[int, int]]:
         """When, after `now`, how much of a counter becomes free by time alone, in order of time."""
@@ -84,8 +87,8 @@ class Snapshot(Protocol):
     def approval_for(self, tenant: str, digest: str) -> Approval | None:
         """The newest request that is bound to this digest."""
 
-    def approvals(self, tenant: str) -> list[Approval]:
-        """Every request of a tenant, oldest first."""
+    def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
+        """Every request of a tenant that expires after this moment, oldest first."""
 
     def clock(self, now: int) -> int:
         """The time to decide by: a server's own clock, so that machines need not agree; else `now`, the process's."""
@@ -94,8 +97,8 @@ class Snapshot(Protocol):
 class Transaction(Snapshot, Protocol):
     """The only writer."""
 
-    def advance(self, now: int) -> None:
-        """The time has been seen."""
+    def serial(self) -> int:
+        """The number of the record that comes next: ids that begin with it are in the order in which they were made."""
 
     def count(self, key: CounterKey, amount: int, at: int, now: int) -> None:
         """Add to a counter what happened at `at`; entries that have left a rolling window by `now` are dropped."""
@@ -119,7 +122,7 @@ class Transaction(Snapshot, Protocol):
         """Keep the text of a policy that decides here, so that its decisions can be replayed; once for each hash."""
 
     def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
-        """Append to the chained record."""
+        """Append to the chained record, at this time or the highest that was seen: the record never goes back."""
 
     def secret(self) -> bytes:
         """A random key of this store, for digests."""
@@ -135,7 +138,9 @@ class PolicyStore(Protocol):
         """Raises StoreError or StoreCorrupt when it cannot be used."""
 
     def records(self, kinds: Collection[str] = ()) -> Iterator[Record]:
-        """The chained record in order, of these kinds (all, when none is named), as one snapshot shows it."""
+        """The chained record in order, of these kinds (all, when none is named), as one snapshot shows it.
+
+        Raises IntegrityError at the first record that is not as it was written."""
 
     def source(self, policy_hash: str) -> str | None:
         """The text of a policy that has decided here."""

@@ -10,8 +10,10 @@ from typing import Any
 from codespar_cli.core.clock import system_clock
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.store import PolicyStore
+from codespar_cli.storage.postgres_address import server_url
 from codespar_cli.storage.private_files import store_exists
 
+SQLITE = "sqlite"
 _FILE = "policy.db"
 
 
@@ -29,18 +31,29 @@ class StoreAddress:
     @classmethod
     def from_options(cls, options: Mapping[str, Any], services: Services) -> StoreAddress:
         """`store` and `durability` of `[policy]`. Raises ConfigError."""
-        store = options.get("store", "sqlite")
-        if store != "sqlite":
+        store = options.get("store", SQLITE)
+        if store != SQLITE:
             return cls.postgres(store, services)
         return cls.sqlite(services.state_dir, options.get("durability", "full"))
 
     @classmethod
-    def postgres(cls, url: str, services: Services) -> StoreAddress:
-        """A server's store, whose clock decides unless the process has one of its own (`policy check --at`)."""
-        from codespar_cli.plugins.policy.postgres_store import PostgresStore
+    def postgres(cls, text: str, services: Services) -> StoreAddress:
+        """A server's store, whose clock decides unless the process has one of its own (`policy check --at`).
 
-        clock_of_server = services.clock is system_clock
-        return cls(lambda: PostgresStore(url, server_clock=clock_of_server), lambda: True)
+        A URL is looked at now; a `secret:` is asked for when the store is first needed. Raises ConfigError.
+        """
+
+        def url() -> str:
+            return server_url(text, services.resolve, key="store", needed_by="`store` in [policy]")
+
+        def open_store() -> PolicyStore:
+            from codespar_cli.plugins.policy.postgres_store import PostgresStore
+
+            return PostgresStore(url(), server_clock=services.clock is system_clock)
+
+        if not text.startswith("secret:"):
+            url()
+        return cls(open_store, lambda: True)
 
     @classmethod
     def sqlite(cls, state_dir: Path, durability: str) -> StoreAddress:

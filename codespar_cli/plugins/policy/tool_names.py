@@ -1,10 +1,19 @@
 """The names one tool goes by: hosts call the same thing differently, and a rule written for one name means them all.
 
-A rule is about a call when it matches any of its names. Counters and prices go by the canonical name, so that nobody gets
-a second budget for a second spelling. What each host sends: docs/policy.md, "Tool names".
+Counters and prices go by the canonical name, so that nobody gets a second budget for a second spelling. What each host
+sends: docs/policy.md, "Tool names".
+
+Spellings can be ambiguous: `mcp_a_b_c` is `a/b_c` or `a_b/c`, and either may be what runs. So the two kinds of rules
+read them differently. An allow matches only the name as it came or the canonical one, which parts at the first
+separator: whoever can choose a spelling gains nothing by it. A rule that limits (deny, approve, budget, rate, window)
+is about a call when it matches any name that the tool could go by; a host's own names are then taken in any case, and a
+server or tool may be empty. Only a pattern that begins with `*` and has no `__` was written for no spelling, and is
+matched as an allow is, so that `*` stays within a segment. Apart from that case counts, here as in every name.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 _SAME: dict[str, str] = {
     # Claude Code, Codex, Gemini CLI, Cursor, Copilot CLI
@@ -15,13 +24,23 @@ _SAME: dict[str, str] = {
     **dict.fromkeys(("WebFetch", "web_fetch"), "web/fetch"),
     **dict.fromkeys(("WebSearch", "google_web_search", "web_search"), "web/search"),
 }
+_ALIASES: dict[str, tuple[str, ...]] = {
+    canonical: (canonical, *(name for name, same in _SAME.items() if same == canonical))
+    for canonical in dict.fromkeys(_SAME.values())
+}
+_FOLDED = {name.lower(): canonical for name, canonical in _SAME.items()}
+# How MCP hosts begin a tool's name, and what parts server and tool after it; the first that fits is meant.
+_MCP = (("mcp__", "__"), ("mcp:", ":"), ("mcp_", "_"))
+MOST_READINGS = 16
+"""A name that can be read in more ways is no name that a policy can judge."""
 
 
 def canonical_name(tool: str) -> str:
     """`shell` for `Bash`, `github/create_issue` for `mcp__github__create_issue`; any other name as it is."""
     if tool in _SAME:
         return _SAME[tool]
-    server, name = _of_mcp(tool)
+    rest, separator = _of_mcp(tool if tool.startswith(("mcp", "MCP:")) else "")
+    server, _, name = rest.partition(separator or "/")
     return f"{server}/{name}" if server and name else tool
 
 
@@ -31,14 +50,42 @@ def names_of(tool: str) -> tuple[str, ...]:
     return (tool,) if canonical == tool else (tool, canonical)
 
 
+def every_name(tool: str) -> tuple[str, ...]:
+    """Every name by which a rule that limits may know this tool: as it came first, each once."""
+    found = dict.fromkeys(names_of(tool))
+    for server, name in _readings(tool):
+        found.update(dict.fromkeys((f"{server}/{name}", f"mcp__{server}__{name}", f"MCP:{server}:{name}")))
+        found[f"mcp_{server}_{name}"] = None
+    for known in tuple(found):
+        canonical = known if known in _ALIASES else _FOLDED.get(known.lower())
+        if canonical is not None:
+            found.update(dict.fromkeys(_ALIASES[canonical]))
+    return tuple(found)
+
+
+def is_too_ambiguous(tool: str) -> bool:
+    rest, separator = _of_mcp(tool)
+    return bool(separator) and rest.count(separator) > MOST_READINGS
+
+
+def _readings(tool: str) -> Iterator[tuple[str, str]]:
+    """Every server and tool that an MCP name can mean; of `server/tool` only one, since that is our own spelling."""
+    rest, separator = _of_mcp(tool)
+    if not separator:
+        server, slash, name = tool.partition("/")
+        if slash:
+            yield server, name
+        return
+    at = rest.find(separator)
+    while at >= 0:
+        yield rest[:at], rest[at + len(separator) :]
+        at = rest.find(separator, at + 1)
+
+
 def _of_mcp(tool: str) -> tuple[str, str]:
-    """Server and tool of an MCP tool's name as hosts spell it; the first separator parts them."""
-    if tool.startswith("mcp__"):
-        server, _, name = tool[5:].partition("__")
-    elif tool.startswith(("MCP:", "mcp:")):
-        server, _, name = tool[4:].partition(":")
-    elif tool.startswith("mcp_"):
-        server, _, name = tool[4:].partition("_")
-    else:
-        return "", ""
-    return server, name
+    """What follows the host's prefix, and the separator of server and tool; no separator for any other name."""
+    folded = tool[:5].lower()
+    for prefix, separator in _MCP:
+        if folded.startswith(prefix):
+            return tool[len(prefix) :], separator
+    return tool, ""

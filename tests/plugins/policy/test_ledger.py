@@ -6,12 +6,10 @@ from policy_world import EVERYTHING, World, budget, rate
 
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import NotFoundError, UsageError
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def world(request, tmp_path):
-    store = SqliteStore(tmp_path / "state", "normal") if request.param == "sqlite" else None
+@pytest.fixture
+def world(store):
     return World(budget("10", per="agent"), EVERYTHING, store=store)
 
 

@@ -33,6 +33,12 @@ def around(unit: str, zone: str, moment: str) -> tuple[str, str]:
         ("day", "America/Sao_Paulo", "2018-11-04T03:00:00Z", "2018-11-04", "2018-11-05T02:00:00Z"),
         ("day", "America/Santiago", "2026-09-06T03:59:59Z", "2026-09-05", "2026-09-06T04:00:00Z"),
         ("day", "Africa/Cairo", "2026-04-23T22:00:00Z", "2026-04-24", "2026-04-24T21:00:00Z"),
+        # Apia had no 2011-12-30: the day after the 29th was the 31st, and the month one day shorter
+        ("day", "Pacific/Apia", "2011-12-30T09:59:59Z", "2011-12-29", "2011-12-30T10:00:00Z"),
+        ("day", "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-31", "2011-12-31T10:00:00Z"),
+        ("month", "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-01", "2011-12-31T10:00:00Z"),
+        # half an hour at a time
+        ("day", "Australia/Lord_Howe", "2026-10-03T14:00:00Z", "2026-10-04", "2026-10-04T13:00:00Z"),
         # St. John's set its clock back at 00:01: the new day has begun and does not end again
         ("day", "America/St_Johns", "2010-11-07T02:30:30Z", "2010-11-07", "2010-11-08T03:30:00Z"),
         ("day", "America/St_Johns", "2010-11-07T02:45:00Z", "2010-11-07", "2010-11-08T03:30:00Z"),
@@ -45,7 +51,17 @@ def test_a_calendar_period_runs_from_local_midnight_to_local_midnight(unit, zone
 @given(
     st.sampled_from(["day", "week", "month"]),
     st.sampled_from(
-        ["UTC", "America/Sao_Paulo", "America/Santiago", "Africa/Cairo", "America/St_Johns", "Asia/Kolkata"]
+        [
+            "UTC",
+            "America/Sao_Paulo",
+            "America/Santiago",
+            "Africa/Cairo",
+            "America/St_Johns",
+            "Asia/Kathmandu",
+            "Pacific/Apia",
+            "Europe/Lisbon",
+            "Australia/Lord_Howe",
+        ]
     ),
     st.datetimes(datetime(1995, 1, 1), datetime(2035, 1, 1)),
 )

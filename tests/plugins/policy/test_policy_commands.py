@@ -132,7 +132,10 @@ def test_lint_exits_with_one_when_there_are_findings(policy, project):
     code, out, _ = policy("lint", "-o", "json")
     assert code == 1
     assert [(found["rule_id"], found["code"], found["line"]) for found in json.loads(out)] == [
-        ("all", "unreachable_allow", 11)
+        ("ask", "unreachable_rule", 6),
+        ("day", "unreachable_rule", 8),
+        ("night", "unreachable_rule", 9),
+        ("all", "unreachable_allow", 11),
     ]
 
 

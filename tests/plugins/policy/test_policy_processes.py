@@ -1,19 +1,19 @@
-"""Several real processes on one store: the cap is the cap, everybody gets a right answer, and nothing acknowledged is lost."""
+"""Several real processes on one store, in a file and on a server: the cap is the cap, everybody gets a right answer, and
+nothing that was acknowledged is lost, whoever is killed in the middle of it."""
 
 import json
-import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
-import apsw
 import pytest
 
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.storage import chain
 
 RULES = {
     "version": 1,
@@ -23,110 +23,205 @@ RULES = {
         {"id": "all", "effect": "allow"},
     ],
 }
+# What a process saw is written, in one piece, before it does anything else: a killed one cannot take it back.
 WORKER = """
-import sys
+import os, sys, time
 from pathlib import Path
 from codespar_cli.core.services import Services
+from codespar_cli.errors import StoreError
 from codespar_cli.plugins.policy.engine import PolicyEngine
 
-base, tries = Path(sys.argv[1]), int(sys.argv[2])
-engine = PolicyEngine.from_options({"durability": sys.argv[3]}, Services(base / "state", config_dir=base))
+base, options, tries, settles = Path(sys.argv[1]), {name: sys.argv[2 + n] for n, name in enumerate(("store", "durability"))}, int(sys.argv[4]), sys.argv[5] == "settle"
+engine = PolicyEngine.from_options(options, Services(base / "state", config_dir=base))
+out = os.open(base / "told", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+os.write(out, b"ready - -\\n")
 while not (base / "go").exists():
-    pass
+    time.sleep(0.001)
 for number in range(tries):
-    decision = engine.evaluate(f"agent-{number}", "tool", "1.00")
-    print(decision.code or "allowed", decision.decision_id, decision.reservation_id, flush=True)
-    if len(sys.argv) > 4 and decision.allowed:
-        engine.record_usage(f"agent-{number}", "tool", "1.00", reservation_id=decision.reservation_id)
-        print("settled", decision.reservation_id, "-", flush=True)
+    decision = engine.evaluate("agent", "tool", "1.00")
+    os.write(out, f"{decision.code or 'allowed'} {decision.decision_id} {decision.reservation_id}\\n".encode())
+    if settles and decision.allowed:
+        try:
+            engine.record_usage("agent", "tool", "1.00", reservation_id=decision.reservation_id)
+        except StoreError as error:  # of a crowd: nobody knows whether it was settled
+            os.write(out, f"unsettled {decision.reservation_id} {error.code}\\n".encode())
+        else:
+            os.write(out, f"settled {decision.reservation_id} -\\n".encode())
 """
 
 
-def start(base: Path, tries: int, durability: str, *more: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", WORKER, str(base), str(tries), durability, *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+class Crowd:
+    """Processes that ask one engine's store, and what they were told."""
+
+    def __init__(self, base: Path, store: str, durability: str = "normal") -> None:
+        self.base, self.options = base, {"store": store, "durability": durability}
+        self.workers: list[subprocess.Popen] = []
+        (base / "policy.yaml").write_text(json.dumps(RULES))
+
+    def limit(self, text: str) -> None:
+        rules = [RULES["rules"][0] | {"limit": text}, *RULES["rules"][1:]]
+        (self.base / "policy.yaml").write_text(json.dumps(RULES | {"rules": rules}))
+
+    def start(self, processes: int, tries: int, *, settle: bool = False) -> None:
+        words = [*self.options.values(), str(tries), "settle" if settle else "hold"]
+        command = [sys.executable, "-c", WORKER, str(self.base), *words]
+        before = self.told()["ready"]
+        with (self.base / "said").open("ab") as said:
+            self.workers = [subprocess.Popen(command, stderr=said) for _ in range(processes)]
+        wait_until(lambda: self.told()["ready"] == before + processes)
+        (self.base / "go").touch()
+
+    def lines(self) -> list[list[str]]:
+        path = self.base / "told"
+        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+    def told(self) -> Counter:
+        return Counter(line[0] for line in self.lines())
+
+    def kill(self, index: int) -> None:
+        self.workers[index].send_signal(signal.SIGKILL)
+
+    def finish(self) -> None:
+        for worker in self.workers:
+            worker.wait(200)
+            assert worker.returncode in (0, -signal.SIGKILL)
+        assert (self.base / "said").read_text() == ""
+
+    def engine(self) -> PolicyEngine:
+        return PolicyEngine.from_options(self.options, Services(self.base / "state", config_dir=self.base))
+
+    def bodies(self) -> list[dict]:
+        """The chained record, every hash of which was computed anew."""
+        engine = self.engine()
+        found = [dict(record.body) for record in engine._address.store.records()]
+        close(engine)
+        return found
+
+    def counted(self) -> tuple[int, int]:
+        engine = self.engine()
+        (state,) = engine.budgets()
+        close(engine)
+        return int(state.spent), int(state.held)
+
+    def agrees(self, limit: int) -> None:
+        """Whatever was told is in the record, the record is within the limit, and the counters are what it says."""
+        bodies = self.bodies()
+        allowed = {body["decision"]: body["reservation"] for body in bodies if body.get("allowed")}
+        settled = {body["reservation"] for body in bodies if body.get("outcome") == "settled"}
+        lines = self.lines()
+        granted = [(first, second) for code, first, second in lines if code == "allowed"]
+        assert len(granted) <= limit
+        assert len(allowed) <= limit
+        assert {allowed.get(decision) for decision, _ in granted} == {second for _, second in granted}
+        assert {first for code, first, _ in lines if code == "settled"} <= settled
+        assert self.counted() == (len(settled), len(allowed) - len(settled))
 
 
-def prepare(base: Path, **rules) -> None:
-    (base / "policy.yaml").write_text(json.dumps({**RULES, **rules}))
-
-
-def run(base: Path, processes: int, tries: int, durability: str = "normal") -> list[list[str]]:
-    workers = [start(base, tries, durability) for _ in range(processes)]
-    (base / "go").touch()
-    lines = []
-    for worker in workers:
-        out, err = worker.communicate(timeout=120)
-        assert (worker.returncode, err) == (0, "")
-        lines += [line.split() for line in out.splitlines()]
-    return lines
+def close(engine: PolicyEngine) -> None:
+    store = engine._address.store
+    (store.close if hasattr(store, "close") else store.database.close)()
 
 
 def wait_until(claim) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not claim():
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
-def records(base: Path) -> list[dict]:
-    connection = apsw.Connection(str(base / "state" / "policy.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    chain.verify(connection, "policy")
-    return [dict(record.body) for record in chain.read(connection)]
+@pytest.fixture(params=["sqlite", "postgres"])
+def crowd(request, tmp_path):
+    store = request.getfixturevalue("postgres").new_database() if request.param == "postgres" else "sqlite"
+    crowd = Crowd(tmp_path, store)
+    yield crowd
+    for worker in crowd.workers:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()
 
 
-def test_sixteen_processes_on_one_budget_get_exactly_the_limit(tmp_path):
-    prepare(tmp_path)
-    answers = run(tmp_path, 16, 5)
-    codes = [code for code, *_ in answers]
-    assert codes.count("allowed") == 40
-    assert codes.count("budget_exceeded") == 16 * 5 - 40
-    assert sorted(line[1] for line in answers) == sorted(body["decision"] for body in records(tmp_path))
+def test_sixteen_processes_on_one_budget_get_exactly_the_limit(crowd):
+    crowd.start(16, 5)
+    crowd.finish()
+    assert crowd.told() == {"ready": 16, "allowed": 40, "budget_exceeded": 40}
+    assert sorted(body["decision"] for body in crowd.bodies()) == sorted(
+        first for code, first, _ in crowd.lines() if code != "ready"
+    )
+    crowd.agrees(40)
 
 
-@pytest.mark.parametrize("durability", ["normal", "full"])
-def test_thirty_two_first_ever_processes_get_right_answers(tmp_path, durability):
-    prepare(tmp_path)
-    answers = run(tmp_path, 32, 1, durability)
-    assert [code for code, *_ in answers] == ["allowed"] * 32
-    assert len(records(tmp_path)) == 32
+def test_thirty_two_first_ever_processes_get_right_answers(crowd):
+    crowd.start(32, 1)
+    crowd.finish()
+    assert crowd.told() == {"ready": 32, "allowed": 32}
+    assert len(crowd.bodies()) == 32
+
+
+def test_thirty_two_first_ever_processes_get_right_answers_with_full_durability(tmp_path):
+    crowd = Crowd(tmp_path, "sqlite", "full")
+    crowd.start(32, 1)
+    crowd.finish()
+    assert crowd.told() == {"ready": 32, "allowed": 32}
+
+
+def kill_some(crowd: Crowd, processes: int, victims: int, limit: int) -> None:
+    chance = random.Random(20261123)
+    crowd.limit(f"{limit}.00")
+    crowd.start(processes, 10_000 // processes, settle=True)
+    for number, victim in enumerate(chance.sample(range(processes), victims), 1):
+        wanted = limit * number // (victims + 2)
+        wait_until(lambda wanted=wanted: crowd.told()["allowed"] >= wanted)
+        time.sleep(chance.random() * 0.01)
+        crowd.kill(victim)
+    wait_until(lambda: crowd.told()["budget_exceeded"] > processes)
+    for index in range(processes):
+        crowd.kill(index)
+    crowd.finish()
+    crowd.agrees(limit)
+    engine = crowd.engine()
+    assert engine.evaluate("agent", "tool", str(limit)).code == "budget_exceeded"
+    close(engine)
+
+
+def test_eight_processes_of_which_two_are_killed(crowd):
+    kill_some(crowd, 8, 2, 150)
+
+
+@pytest.mark.slow
+def test_sixty_four_processes_of_which_seven_are_killed(crowd):
+    kill_some(crowd, 64, 7, 1500)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_under_load_grants_no_more_than_the_limit(postgres, tmp_path):
+    crowd = Crowd(tmp_path, postgres.new_database())
+    crowd.limit("600.00")
+    crowd.start(8, 10_000, settle=False)
+    for wanted in (50, 150, 300):
+        wait_until(lambda wanted=wanted: crowd.told()["allowed"] >= wanted)
+        postgres.kill()
+        postgres.start()
+    wait_until(lambda: crowd.told()["budget_exceeded"] > 8)
+    for index in range(8):
+        crowd.kill(index)
+    crowd.finish()
+    told = crowd.told()
+    assert told.keys() <= {"ready", "allowed", "budget_exceeded", "store_unreachable"}
+    assert told["store_unreachable"] > 0
+    crowd.agrees(600)
 
 
 @pytest.mark.parametrize("durability", ["normal", "full"])
 def test_killed_processes_lose_nothing_that_was_acknowledged(tmp_path, durability):
-    prepare(
-        tmp_path,
-        rules=[
-            {"id": "cap", "effect": "budget", "limit": "1000000", "window": "total"},
-            {"id": "all", "effect": "allow"},
-        ],
-    )
-    acknowledged = []
-    (tmp_path / "go").touch()
+    crowd = Crowd(tmp_path, "sqlite", durability)
+    crowd.limit("1000000")
     for round_number in range(4):
-        told = [tmp_path / f"told-{round_number}-{number}" for number in range(2)]
-        workers = []
-        for path in told:
-            with path.open("w") as out:
-                command = [sys.executable, "-c", WORKER, str(tmp_path), "100000", durability, "settle"]
-                workers.append(subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE))
-        wait_until(lambda paths=told: all(path.stat().st_size > 1500 for path in paths))
+        crowd.start(2, 100_000, settle=True)
+        wanted = crowd.told()["settled"] + 15
+        wait_until(lambda wanted=wanted: crowd.told()["settled"] >= wanted)
         time.sleep(0.003 * round_number)
-        for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
-        for worker, path in zip(workers, told, strict=True):
-            assert worker.communicate(timeout=30)[1] == b""
-            acknowledged += [line.split() for line in path.read_text().splitlines() if len(line.split()) == 3]
-    assert len(acknowledged) > 50
-    bodies = records(tmp_path)
-    decisions = {body["decision"]: body for body in bodies if "decision" in body}
-    settled = {body["reservation"] for body in bodies if body.get("outcome") == "settled"}
-    for code, first, second in acknowledged:
-        if code == "settled":
-            assert first in settled
-        else:
-            assert decisions[first]["reservation"] == second
-    engine = PolicyEngine.from_options({}, Services(tmp_path / "state", config_dir=tmp_path))
-    (state,) = engine.budgets()
-    assert state.spent == len(settled)
-    assert state.spent + state.held == len(decisions)
+        for index in range(2):
+            crowd.kill(index)
+        crowd.finish()
+    assert crowd.told()["allowed"] > 50
+    crowd.agrees(1_000_000)

@@ -10,8 +10,8 @@ from policy_world import EVERYTHING, NOON, World, budget, rate
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.services import Services
 from codespar_cli.errors import StoreCorrupt
+from codespar_cli.plugins.policy.approval import Approval, Need, Vote
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
 from codespar_cli.plugins.policy.sqlite_store import SqliteStore
 from codespar_cli.plugins.policy.store import CounterKey, Hold
 
@@ -29,9 +29,20 @@ def hold(id="h", estimate=5, expires_at=NOW + HOUR, taken_at=NOW):
     return Hold(id, "enforce", "t", "a", "tool", taken_at, expires_at, estimate)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request, tmp_path):
-    return SqliteStore(tmp_path / "state", "normal") if request.param == "sqlite" else MemoryStore()
+def request(number=1, tenant="t"):
+    return Approval(
+        token=f"ap-0000000{number}",
+        tenant=tenant,
+        digest="digest",
+        agent="a",
+        tool="tool",
+        cost="1.00",
+        project=None,
+        policy="p",
+        created_at=NOW,
+        expires_at=NOW + HOUR,
+        needs=(Need("ask", 1, ("lead",), False),),
+    )
 
 
 class TestEveryStore:
@@ -43,22 +54,27 @@ class TestEveryStore:
 
     def test_time_only_advances(self, store):
         with store.write() as transaction:
-            transaction.advance(NOW)
-            transaction.advance(NOW - 1)
+            transaction.record(NOW, "k", "a", {})
+            transaction.record(NOW - 1, "k", "a", {})
             assert transaction.latest() == NOW
+        with store.read() as snapshot:
+            assert snapshot.latest() == NOW
+        assert [record.at for record in store.records()] == [NOW, NOW]
 
     def test_a_transaction_that_fails_leaves_nothing(self, store):
         with pytest.raises(ZeroDivisionError), store.write() as transaction:
             transaction.count(key(), 5, NOW, NOW)
             transaction.take(hold(), {key(): NOW + HOUR})
             transaction.record(NOW, "k", "a", {})
-            transaction.advance(NOW)
+            transaction.put_approval(request())
             raise ZeroDivisionError
         with store.read() as snapshot:
             assert snapshot.state(key(), NOW) == (0, 0)
             assert snapshot.hold("h") is None
             assert snapshot.latest() == 0
             assert snapshot.keys("enforce", "t") == []
+            assert snapshot.approval("ap-00000001") is None
+        assert list(store.records()) == []
 
     def test_counters_differ_in_every_part_of_their_key(self, store):
         others = [key(**{name: "other"}) for name in ("space", "tenant", "rule", "scope", "window", "period")]
@@ -118,8 +134,106 @@ class TestEveryStore:
 
     def test_the_store_can_be_checked(self, store):
         with store.write() as transaction:
-            transaction.advance(NOW)
+            transaction.record(NOW, "k", "a", {})
         store.check()
+
+    def test_several_counters_are_told_in_the_order_they_were_asked_for(self, store):
+        rolling = key(f"rolling {HOUR} USD")
+        with store.write() as transaction:
+            transaction.count(key(scope="two"), 2, NOW, NOW)
+            transaction.count(rolling, 3, NOW - HOUR + 1, NOW)
+            transaction.take(hold(estimate=4), {key(): NOW + 10})
+            asked = [key(), key(scope="none"), rolling, key(scope="two")]
+            assert transaction.states(asked, NOW) == [(0, 4), (0, 0), (3, 0), (2, 0)]
+            assert transaction.states(asked, NOW + 10) == [(0, 0), (0, 0), (0, 0), (2, 0)]
+            assert transaction.states([], NOW) == []
+
+    def test_holds_that_lapse_between_two_questions_are_swept_once(self, store):
+        with store.write() as transaction:
+            transaction.take(hold("one"), {key(): NOW + 10})
+            transaction.take(hold("two", taken_at=NOW + 5), {key(): NOW + 20})
+            assert transaction.state(key(), NOW + 15) == (0, 5)
+            transaction.take(hold("three", taken_at=NOW + 15), {key(): NOW + 40})
+            transaction.take(hold("four", taken_at=NOW + 15), {key(): NOW + 40})
+            assert transaction.state(key(), NOW + 15) == (0, 15)
+        with store.read() as snapshot:
+            assert snapshot.state(key(), NOW + 25) == (0, 10)
+
+    def test_a_bucket_remembers_its_arrival(self, store):
+        with store.write() as transaction:
+            transaction.arrive(key("bucket"), NOW + 5)
+            assert transaction.state(key("bucket"), NOW) == (NOW + 5, 0)
+
+    def test_the_oldest_hold_is_of_those_that_have_not_lapsed(self, store):
+        with store.write() as transaction:
+            transaction.take(hold("lapsed", expires_at=NOW + 1), {key(): NOW + 1})
+            transaction.take(hold("b", taken_at=NOW + 2), {key(): NOW + HOUR})
+            transaction.take(hold("c", taken_at=NOW + 3), {key(): NOW + HOUR})
+            assert transaction.oldest_hold("enforce", "t", "a", "tool", NOW + 5).id == "b"
+            transaction.settle(hold("b", taken_at=NOW + 2), 1, NOW + 5)
+            transaction.free(hold("c", taken_at=NOW + 3))
+            assert transaction.oldest_hold("enforce", "t", "a", "tool", NOW + 5).id == "lapsed"
+            assert transaction.oldest_hold("enforce", "t", "other", "tool", NOW + 5) is None
+
+    def test_requests_for_approval_are_kept_in_order_and_replaced_by_token(self, store):
+        first, second, other = request(), request(2), request(3, tenant="other")
+        with store.write() as transaction:
+            for each in (first, second, other):
+                transaction.put_approval(each)
+            voted = first._replace(votes=(Vote("lead", approves=True, at=NOW, reason="fine \u00e9"),))
+            transaction.put_approval(voted)
+        with store.read() as snapshot:
+            assert snapshot.approval(first.token) == voted
+            assert snapshot.approval_for("t", "digest") == second
+            assert snapshot.approval_for("t", "other") is None
+            assert snapshot.approvals("t") == [voted, second]
+            assert snapshot.approvals("t", after=second.expires_at - 1) == [voted, second]
+            assert snapshot.approvals("t", after=second.expires_at) == []
+            assert snapshot.approvals("nobody") == []
+
+    @pytest.mark.parametrize("odd", ["ap-\0", "\0", "\x1b", "ap-00000009", "\u202e"])
+    def test_an_id_that_nobody_has_is_not_found_whatever_it_is(self, store, odd):
+        with store.write() as transaction:
+            transaction.record(NOW, "k", "a", {})
+        with store.read() as snapshot:
+            assert snapshot.hold(odd) is None
+            assert snapshot.approval(odd) is None
+
+    def test_a_policy_is_kept_once(self, store):
+        with store.write() as transaction:
+            transaction.keep_source("h", "text: \u00e9\n")
+            transaction.keep_source("h", "another")
+        assert store.source("h") == "text: \u00e9\n"
+        assert store.source("unknown") is None
+
+    def test_records_come_back_in_order_with_anything_in_them(self, store):
+        body = {"odd": "\0\ud800\u202e'\"\\", "n": [1, None, True, {"deep": {}}]}
+        with store.write() as transaction:
+            transaction.record(NOW, "one", "a", body)
+            transaction.record(NOW + 1, "two", "b", {})
+        with store.write() as transaction:
+            transaction.record(NOW + 2, "one", "c", {"n": 3})
+        assert list(store.records()) == [
+            (NOW, "one", "a", body),
+            (NOW + 1, "two", "b", {}),
+            (NOW + 2, "one", "c", {"n": 3}),
+        ]
+        assert [record.actor for record in store.records(["one"])] == ["a", "c"]
+
+    def test_the_process_decides_by_its_clock(self, store):
+        with store.write() as transaction:
+            assert transaction.clock(NOW) == NOW
+
+
+@pytest.mark.parametrize("kind", ["memory", "postgres"])
+def test_looking_at_a_store_that_was_never_made_finds_nothing(new_store, kind):
+    store = new_store(kind)
+    with store.read() as snapshot:
+        assert snapshot.latest() == 0
+        assert snapshot.state(key(), NOW) == (0, 0)
+    assert list(store.records()) == []
+    assert store.source("h") is None
+    store.check()
 
 
 def files(world_dir):

@@ -84,7 +84,10 @@ def test_an_opening_before_the_clocks_change_that_day_is_not_passed_over():
     assert found == "2018-11-04T04:00:00+00:00"
 
 
-ZONES = ("UTC", "America/Sao_Paulo", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo")
+ZONES = (
+    "UTC", "America/Sao_Paulo", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo",
+    "Europe/Lisbon", "Asia/Kathmandu", "Pacific/Apia",
+)  # fmt: skip
 TIMES = st.tuples(st.integers(0, 47), st.integers(0, 48)).filter(lambda pair: pair[0] != pair[1] % 48)
 
 

@@ -1,0 +1,112 @@
+"""What an approver is shown of a call's arguments: JSON as text, written here so that it cannot lie.
+
+No two keys look like one, no character turns the line around, a word that mixes alphabets is spelled out, and whatever
+is left out is counted. The digest (binding.py) covers all of it, shown or not.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from codespar_cli.core.text import visible
+
+_LONGEST_TEXT = 400
+_LONGEST = 4096
+# A value under a key that sounds like one of these is not shown, whatever stands between the words.
+_SECRET_WORDS = (
+    "secret", "password", "passwd", "passphrase", "pwd", "token", "credential", "authorization", "bearer", "cookie",
+    "apikey", "accesskey", "private",
+)  # fmt: skip
+_ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
+
+
+class Preview(NamedTuple):
+    """`hidden` values sound secret and are not in the text; `complete` is False when it was cut short."""
+
+    text: str
+    hidden: int
+    complete: bool
+
+
+def preview_of(args: Mapping[str, Any]) -> Preview:
+    writer = _Writer()
+    writer.put(args)
+    return Preview("".join(writer.parts) + ("" if writer.left >= 0 else " …"), writer.hidden, writer.complete)
+
+
+def mixes_alphabets(text: str) -> bool:
+    """Whether letters of alphabets that look alike stand side by side: a Cyrillic `а` in a Latin word."""
+    if text.isascii():
+        return False
+    return len({unicodedata.name(sign, "").partition(" ")[0] for sign in text} & _ALPHABETS) > 1
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.left = _LONGEST
+        self.hidden = 0
+        self.complete = True
+
+    def put(self, value: Any) -> None:
+        if self.left < 0:
+            return
+        if isinstance(value, Mapping):
+            self._put_mapping(value)
+        elif isinstance(value, list | tuple):
+            self._write("[")
+            for number, item in enumerate(value):
+                if self.left < 0:
+                    return
+                self._write(", " if number else "")
+                self.put(item)
+            self._write("]")
+        elif isinstance(value, str):
+            self._put_text(value)
+        else:
+            self._write(str(value) if isinstance(value, Decimal) else json.dumps(value))
+
+    def _put_mapping(self, value: Mapping[str, Any]) -> None:
+        self._write("{")
+        for number, (key, item) in enumerate(value.items()):
+            if self.left < 0:
+                return
+            self._write(", " if number else "")
+            self._put_text(key)
+            self._write(": ")
+            if _sounds_secret(key):
+                self.hidden += 1
+                self._write('"(not shown)"')
+            else:
+                self.put(item)
+        self._write("}")
+
+    def _put_text(self, text: str) -> None:
+        self._write(_spelled(text[:_LONGEST_TEXT]))
+        if len(text) > _LONGEST_TEXT:
+            self.complete = False
+            self._write(f"…(+{len(text) - _LONGEST_TEXT} characters)")
+
+    def _write(self, piece: str) -> None:
+        if self.left < 0:
+            return
+        self.left -= len(piece)
+        if self.left < 0:
+            self.complete = False
+            piece = piece[: self.left]
+        self.parts.append(piece)
+
+
+def _spelled(text: str) -> str:
+    """A JSON string in which nothing is harmful, and only letters of one alphabet are left as they are."""
+    plain = visible(text) == text and unicodedata.normalize("NFKC", text) == text and not mixes_alphabets(text)
+    return json.dumps(text, ensure_ascii=not plain)
+
+
+def _sounds_secret(key: str) -> bool:
+    bare = "".join(sign for sign in unicodedata.normalize("NFKC", key).lower() if sign.isalnum())
+    return any(word in bare for word in _SECRET_WORDS)

@@ -1,0 +1,31 @@
+"""Policy stores of every kind, each test with one of its own."""
+
+import pytest
+
+from codespar_cli.plugins.policy.memory_store import MemoryStore
+from codespar_cli.plugins.policy.postgres_store import PostgresStore
+from codespar_cli.plugins.policy.sqlite_store import SqliteStore
+
+
+@pytest.fixture
+def new_store(request, tmp_path):
+    """A function from the kind of a store to a new one. Asking for a server starts it."""
+    made = []
+
+    def make(kind):
+        if kind == "memory":
+            return MemoryStore()
+        if kind == "sqlite":
+            return SqliteStore(tmp_path / f"store-{len(made)}", "normal")
+        # Tests have clocks of their own.
+        made.append(PostgresStore(request.getfixturevalue("postgres").new_database(), server_clock=False))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request, new_store):
+    return new_store(request.param)
