@@ -24,11 +24,11 @@ import cedarpy
 
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.core.services import Services
-from codespar_cli.plugins.policy.cedar import from_options
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.foreign.cedar import from_options
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 SIZES = (100, 1000)
 ROUNDS, CALLS = 7, 300

@@ -14,9 +14,9 @@ import time
 
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 SIZES = (1, 10, 100, 1000)
 ROUNDS, CALLS = 15, 3000

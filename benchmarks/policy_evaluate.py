@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 from codespar_cli.storage.sqlite import Durability
 
 POLICY = b"""

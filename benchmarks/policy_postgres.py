@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from postgres_server import running
 
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.postgres_store import PostgresStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 POLICY = b"""
 version: 1

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.simulation import simulate
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.replay.simulation import simulate
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 OLD = b"""
 version: 1

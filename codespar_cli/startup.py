@@ -74,7 +74,7 @@ def _server_chain(config: Config, environ: Mapping[str, str]) -> ServerChain | N
         return None
     services = loader.services_for(config, BUILTINS, environ=environ)
     url = server_url(str(text), services.resolve, key="policy.store", needed_by="`store` in [policy]")
-    from codespar_cli.plugins.policy.postgres_schema import SCHEMA
+    from codespar_cli.plugins.policy.stores.postgres_schema import SCHEMA
     from codespar_cli.storage.postgres import Server
     from codespar_cli.storage.postgres_chain import ServerChain
 

@@ -17,30 +17,30 @@ def run_scenarios(paths: Iterable[Path]) -> list[ScenarioResult]:
     Raises:
         ConfigError: a file, or the policy it names, cannot be read; with its line.
     """
-    from codespar_cli.plugins.policy.scenario_reader import read_scenarios
-    from codespar_cli.plugins.policy.scenarios import play_all
+    from codespar_cli.plugins.policy.replay.scenario_reader import read_scenarios
+    from codespar_cli.plugins.policy.replay.scenarios import play_all
 
     return [result for suite in [read_scenarios(path) for path in paths] for result in play_all(suite)]
 
 
 def diff_policies(first: Path, second: Path) -> list[PolicyChange]:
     """What the second rules file means that the first does not. Raises ConfigError when one cannot be read."""
-    from codespar_cli.plugins.policy.diff import differences
-    from codespar_cli.plugins.policy.policy_reader import load_policy
+    from codespar_cli.plugins.policy.language.policy_reader import load_policy
+    from codespar_cli.plugins.policy.review.diff import differences
 
     return differences(load_policy(first), load_policy(second))
 
 
 def lint_file(path: Path, tools: Sequence[str] | None = None) -> list[Finding]:
     """What in a rules file cannot be meant. `tools` are all there are. Raises ConfigError when it cannot be read."""
-    from codespar_cli.plugins.policy.lint import findings_in
-    from codespar_cli.plugins.policy.policy_reader import load_policy
+    from codespar_cli.plugins.policy.language.policy_reader import load_policy
+    from codespar_cli.plugins.policy.review.lint import findings_in
 
     return findings_in(load_policy(path), system_clock(), tools)
 
 
 def rule_ids(path: Path) -> list[str]:
     """The rules of a file, by id. Raises ConfigError when it cannot be read."""
-    from codespar_cli.plugins.policy.policy_reader import load_policy
+    from codespar_cli.plugins.policy.language.policy_reader import load_policy
 
     return [rule.id for rule in load_policy(path).rules]

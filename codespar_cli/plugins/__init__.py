@@ -13,8 +13,8 @@ from codespar_cli.core.options import Check
 BUILTINS: dict[str, dict[str, str]] = {
     "policy": {
         "engine": "codespar_cli.plugins.policy.engine:PolicyEngine.from_options",
-        "cedar": "codespar_cli.plugins.policy.cedar:from_options",
-        "rego": "codespar_cli.plugins.policy.rego:from_options",
+        "cedar": "codespar_cli.plugins.policy.foreign.cedar:from_options",
+        "rego": "codespar_cli.plugins.policy.foreign.rego:from_options",
     },
     "observability": {
         "observer": "codespar_cli.plugins.observability.observer:MCPObserver.from_options",

@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BOARD = {"quorum": 2, "approvers": ("ann", "bob", "cid"), "minutes": 10, "own": False}

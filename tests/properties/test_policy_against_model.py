@@ -22,11 +22,11 @@ from policy_generators import Case, case
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.postgres_store import PostgresStore
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 MANY = 100_000
 WHOSE = ("tenant", "agent", "tool")

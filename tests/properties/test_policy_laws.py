@@ -17,11 +17,11 @@ from codespar_cli.core.clock import from_micros, to_micros
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.rates import Bucket, Sliding, parse_rate
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.language.rates import Bucket, Sliding, parse_rate
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -11,10 +11,10 @@ from codespar_cli.core.clock import to_micros
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.simulation import simulate
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.replay.simulation import simulate
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 SEED = int(os.environ.get("CODESPAR_POLICY_SEED", "1"))
 CASES = range(SEED, SEED + 500)

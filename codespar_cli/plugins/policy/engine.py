@@ -16,15 +16,15 @@ from codespar_cli.core.hooks import CallContext, Cost, Health, PolicyDecision
 from codespar_cli.core.services import Services
 from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
 from codespar_cli.errors import CodesparError, StoreUnreachable
-from codespar_cli.plugins.policy.call import Call, is_sound, problem_with, problem_with_context
-from codespar_cli.plugins.policy.conditions import TooLong
-from codespar_cli.plugins.policy.judge import JudgeError
-from codespar_cli.plugins.policy.money import as_amount
-from codespar_cli.plugins.policy.notice import Notifier, notifier_of
-from codespar_cli.plugins.policy.policy import Policy
-from codespar_cli.plugins.policy.policy_reader import load_policy
-from codespar_cli.plugins.policy.ruling import Ruling, answer, judged, refusal, rule_on
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.approvals.notice import Notifier, notifier_of
+from codespar_cli.plugins.policy.decision.call import Call, is_sound, problem_with, problem_with_context
+from codespar_cli.plugins.policy.decision.judge import JudgeError
+from codespar_cli.plugins.policy.decision.ruling import Ruling, answer, judged, refusal, rule_on
+from codespar_cli.plugins.policy.language.conditions import TooLong
+from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.policy import Policy
+from codespar_cli.plugins.policy.language.policy_reader import load_policy
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from codespar_cli.core.administration.policy import ApprovalState, BudgetState, Finding, Settlement
     from codespar_cli.core.administration.policy_simulation import Progress, Simulation
-    from codespar_cli.plugins.policy.store import Transaction
+    from codespar_cli.plugins.policy.stores.store import Transaction
 
 DEFAULT_RULES = "policy.yaml"
 _NO_CONTEXT = CallContext()
@@ -110,7 +110,7 @@ class PolicyEngine:
     ) -> PolicyDecision:
         """Decide, take what an allow takes, and record: all or nothing."""
         # Here, because a check that leaves nothing behind must not pay for what records need.
-        from codespar_cli.plugins.policy.enforcement import Asked, enforce, record_failure
+        from codespar_cli.plugins.policy.decision.enforcement import Asked, enforce, record_failure
 
         asked = Asked(agent_id, tool_name, estimated_cost, context)
         try:
@@ -207,7 +207,7 @@ class PolicyEngine:
             NotFoundError: there is no such reservation.
             StoreError: nothing was counted.
         """
-        from codespar_cli.plugins.policy.usage import record_usage
+        from codespar_cli.plugins.policy.decision.usage import record_usage
 
         base = self._nobody if context is None else context
         return record_usage(
@@ -221,13 +221,13 @@ class PolicyEngine:
 
     def release(self, reservation_id: str) -> bool:
         """Give a hold back. False when there is none open with this id. Raises StoreError."""
-        from codespar_cli.plugins.policy.usage import release
+        from codespar_cli.plugins.policy.decision.usage import release
 
         return release(self._address, reservation_id, now=to_micros(self._clock()))
 
     def budgets(self) -> list[BudgetState]:
         """Every budget of this engine's tenant. Raises StoreError."""
-        from codespar_cli.plugins.policy.ledger import budget_states
+        from codespar_cli.plugins.policy.decision.ledger import budget_states
 
         policy, now = self._policy_for(self._nobody), to_micros(self._clock())
         with self._address.reading().read() as snapshot:
@@ -239,7 +239,7 @@ class PolicyEngine:
 
     def approvals(self, *, unexpired: bool = False) -> list[ApprovalState]:
         """Every request of this engine's tenant, or those whose time is not over, oldest first. Raises StoreError."""
-        from codespar_cli.plugins.policy.approval_desk import states
+        from codespar_cli.plugins.policy.approvals.approval_desk import states
 
         with self._address.reading().read() as snapshot:
             now = to_micros(self._clock())
@@ -247,7 +247,7 @@ class PolicyEngine:
 
     def approval(self, token: str) -> ApprovalState:
         """Raises NotFoundError, StoreError."""
-        from codespar_cli.plugins.policy.approval_desk import state_of
+        from codespar_cli.plugins.policy.approvals.approval_desk import state_of
 
         with self._address.reading().read() as snapshot:
             return state_of(snapshot, self._tenant, self._hash_of(self._tenant), token, to_micros(self._clock()))
@@ -261,7 +261,7 @@ class PolicyEngine:
             CodesparError: the request is closed, or this person may not vote on it, or has voted.
             StoreError: nothing was counted.
         """
-        from codespar_cli.plugins.policy.approval_desk import Ballot, cast_vote
+        from codespar_cli.plugins.policy.approvals.approval_desk import Ballot, cast_vote
 
         now = to_micros(self._clock())
         ballot = Ballot(token, name, approves, reason)
@@ -275,7 +275,7 @@ class PolicyEngine:
 
     def lint(self, tools: Sequence[str] | None = None) -> list[Finding]:
         """What in the rules cannot be meant, in every rules file. `tools` are all the tools there are."""
-        from codespar_cli.plugins.policy.lint import findings_in
+        from codespar_cli.plugins.policy.review.lint import findings_in
 
         moment = self._clock()
         every = {policy.file: policy for policy in (self._policy, *self._tenants.values())}
@@ -285,7 +285,7 @@ class PolicyEngine:
         self, policy_path: Path, since: datetime | None = None, *, progress: Progress | None = None
     ) -> Simulation:
         """What the recorded calls of this tenant would get from another policy; see `SimulatesPolicy`."""
-        from codespar_cli.plugins.policy.simulation import simulate
+        from codespar_cli.plugins.policy.replay.simulation import simulate
 
         policy = load_policy(policy_path, key="policy")
         return simulate(self._address.reading(), self._tenant, policy, since, progress)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.postgres_store import PostgresStore
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ class Foreign:
 
     def load(self) -> None:
         services = Services(self.directory / "state", config_dir=self.directory, clock=lambda: self.now)
-        module = import_module(f"codespar_cli.plugins.policy.{self.backend}")
+        module = import_module(f"codespar_cli.plugins.policy.foreign.{self.backend}")
         self.engine = module.from_options(self.options, services)
 
     def ask(self, tool: str = "t", agent: str = "a", cost: Any = None, **context: Any) -> PolicyDecision:

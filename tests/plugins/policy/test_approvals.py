@@ -10,9 +10,9 @@ from policy_world import EVERYTHING, NOON, World, budget
 
 from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError, NotFoundError, UsageError
-from codespar_cli.plugins.policy.approval import as_token, new_token
+from codespar_cli.plugins.policy.approvals.approval import as_token, new_token
+from codespar_cli.plugins.policy.approvals.standing import MOST_WAITING
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.standing import MOST_WAITING
 
 
 def asks(**more):

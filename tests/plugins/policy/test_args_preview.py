@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.args_preview import mixes_alphabets, preview_of
+from codespar_cli.plugins.policy.approvals.args_preview import mixes_alphabets, preview_of
 
 
 def test_plain_arguments_are_shown_as_json():

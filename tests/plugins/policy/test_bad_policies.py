@@ -4,7 +4,7 @@ import pytest
 from policy_world import EVERYTHING, World
 
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.policy_reader import compile_policy
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
 
 
 def refused(text):

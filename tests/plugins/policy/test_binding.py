@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codespar_cli.core.hooks import CallContext
-from codespar_cli.plugins.policy.binding import _Canonical, digest_of
-from codespar_cli.plugins.policy.call import Call
-from codespar_cli.plugins.policy.policy_reader import compile_policy
+from codespar_cli.plugins.policy.approvals.binding import _Canonical, digest_of
+from codespar_cli.plugins.policy.decision.call import Call
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
 
 POLICY = compile_policy(b'{"version": 1, "rules": [{"id": "x", "effect": "approve"}]}', "policy.yaml")
 OTHER = compile_policy(b'{"version": 1, "rules": [{"id": "y", "effect": "approve"}]}', "policy.yaml")

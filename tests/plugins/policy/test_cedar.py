@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError, ConfigError, MissingExtra
-from codespar_cli.plugins.policy.cedar_text import statements
-from codespar_cli.plugins.policy.foreign_policy import from_source
+from codespar_cli.plugins.policy.foreign.cedar_text import statements
+from codespar_cli.plugins.policy.foreign.foreign_policy import from_source
 from codespar_cli.testing import PolicyContract
 
 PERMIT = "permit(principal, action, resource);\n"
@@ -505,7 +505,7 @@ def test_statements_are_numbered_as_cedar_numbers_them(given_policies):
 
 def test_services_are_all_it_needs(tmp_path):
     (tmp_path / "p.cedar").write_text(PERMIT)
-    from codespar_cli.plugins.policy.cedar import from_options
+    from codespar_cli.plugins.policy.foreign.cedar import from_options
 
     engine = from_options({"policies": "p.cedar"}, Services(tmp_path / "state", config_dir=tmp_path))
     assert engine.backend == "cedar"

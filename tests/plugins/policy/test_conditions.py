@@ -4,8 +4,8 @@ import pytest
 from policy_world import EVERYTHING, World
 
 from codespar_cli.core.hooks import CallContext
-from codespar_cli.plugins.policy.conditions import compile_when
-from codespar_cli.plugins.policy.document import parse
+from codespar_cli.plugins.policy.language.conditions import compile_when
+from codespar_cli.plugins.policy.language.document import parse
 
 
 def holds(when: str, cost=None, **context) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from codespar_cli.plugins.policy.document import MAX_BYTES, Listing, Refused, Scalar, Table, parse
+from codespar_cli.plugins.policy.language.document import MAX_BYTES, Listing, Refused, Scalar, Table, parse
 
 
 def test_scalars_keep_their_text_and_line():

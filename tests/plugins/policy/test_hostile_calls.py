@@ -11,7 +11,7 @@ import pytest
 from policy_world import EVERYTHING, World, budget
 
 from codespar_cli.core.hooks import CallContext
-from codespar_cli.plugins.policy.conditions import LARGEST_TEXT
+from codespar_cli.plugins.policy.language.conditions import LARGEST_TEXT
 
 TEN_KB = 10_240
 GLOBS = [

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from codespar_cli.core.services import Services
-from codespar_cli.plugins.policy.approval import Approval, Need
-from codespar_cli.plugins.policy.notice import Undelivered
-from codespar_cli.plugins.policy.notify_command import Command
+from codespar_cli.plugins.policy.approvals.approval import Approval, Need
+from codespar_cli.plugins.policy.approvals.notice import Undelivered
+from codespar_cli.plugins.policy.approvals.notify_command import Command
 
 APPROVAL = Approval(
     token="ap-7K2M9QXA", tenant="acme", digest="d" * 64, agent="a\n", tool="deploy/run", cost="5", project=None,

@@ -9,8 +9,8 @@ from policy_world import EVERYTHING, World
 from codespar_cli.core.options import Problem
 from codespar_cli.errors import StoreError
 from codespar_cli.plugins.policy import NOTIFY, OPTIONS
-from codespar_cli.plugins.policy.notice import Notifier, Undelivered
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.approvals.notice import Notifier, Undelivered
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 ASK = {"id": "ask", "effect": "approve", "tools": ["deploy/**"], "expires": "1h"}
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.approval import Approval, Need
-from codespar_cli.plugins.policy.notice import Undelivered
-from codespar_cli.plugins.policy.notify_webhook import Webhook, key_of, sign
+from codespar_cli.plugins.policy.approvals.approval import Approval, Need
+from codespar_cli.plugins.policy.approvals.notice import Undelivered
+from codespar_cli.plugins.policy.approvals.notify_webhook import Webhook, key_of, sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # the specification's example
 APPROVAL = Approval(

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codespar_cli.core.clock import from_micros, to_micros
-from codespar_cli.plugins.policy.periods import Calendar, key_length, parse_period
-from codespar_cli.plugins.policy.zones import Zone
+from codespar_cli.plugins.policy.language.periods import Calendar, key_length, parse_period
+from codespar_cli.plugins.policy.language.zones import Zone
 
 
 def around(unit: str, zone: str, moment: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from policy_world import World
 
 from codespar_cli.cli.app import run
-from codespar_cli.plugins.policy.diff import differences
-from codespar_cli.plugins.policy.policy_reader import compile_policy
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.review.diff import differences
 
 RULES = """\
 version: 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codespar_cli.plugins.policy.money import as_amount, from_micros, grouped, parse_limit, plain, to_micros
+from codespar_cli.plugins.policy.language.money import as_amount, from_micros, grouped, parse_limit, plain, to_micros
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from codespar_cli.errors import (
     StoreUnreachable,
 )
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.postgres_store import PostgresStore
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 PASSWORD = "hunter2-secret"
 CODESPAR = [sys.executable, "-m", "codespar_cli"]

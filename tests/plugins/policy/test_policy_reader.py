@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.policy_reader import compile_policy, load_policy
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy, load_policy
 
 GOOD = """\
 version: 1

@@ -10,10 +10,10 @@ from policy_world import EVERYTHING, NOON, World, budget, rate
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.services import Services
 from codespar_cli.errors import StoreCorrupt
-from codespar_cli.plugins.policy.approval import Approval, Need, Vote
+from codespar_cli.plugins.policy.approvals.approval import Approval, Need, Vote
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.store import CounterKey, Hold
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.stores.store import CounterKey, Hold
 
 NOW = to_micros(NOON)
 HOUR = 3600 * 10**6

@@ -9,11 +9,11 @@ from policy_world import EVERYTHING, NOON, World, budget
 
 from codespar_cli.errors import ConfigError, MissingExtra
 from codespar_cli.plugins.policy.engine import PolicyEngine
-from codespar_cli.plugins.policy.lint import findings_in
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.patterns import name_pattern, tool_pattern
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.store_address import StoreAddress
+from codespar_cli.plugins.policy.language.patterns import name_pattern, tool_pattern
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.review.lint import findings_in
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 
 def engine(text):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from codespar_cli.core.hooks import CallContext
 from codespar_cli.errors import CodesparError, ConfigError, MissingExtra
-from codespar_cli.plugins.policy.foreign_policy import from_source
-from codespar_cli.plugins.policy.rego_engines import _OWN, MOST
+from codespar_cli.plugins.policy.foreign.foreign_policy import from_source
+from codespar_cli.plugins.policy.foreign.rego_engines import _OWN, MOST
 from codespar_cli.testing import PolicyContract
 
 HEAD = "package codespar\n"
@@ -418,7 +418,7 @@ def test_a_policy_dropped_while_other_threads_used_it_leaves_no_noise(tmp_path):
     script = """
 import gc, pathlib, sys, threading
 from codespar_cli.core.services import Services
-from codespar_cli.plugins.policy.rego import from_options
+from codespar_cli.plugins.policy.foreign.rego import from_options
 here = pathlib.Path(sys.argv[1])
 engine = from_options({"policies": "p.rego"}, Services(here / "state", config_dir=here))
 asked, go = threading.Event(), threading.Event()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.scenario_reader import read_scenarios
+from codespar_cli.plugins.policy.replay.scenario_reader import read_scenarios
 from codespar_cli.workbench import run_scenarios
 
 POLICY = """\

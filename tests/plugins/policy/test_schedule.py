@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codespar_cli.plugins.policy.openings import all_open, next_open
-from codespar_cli.plugins.policy.schedule import Schedule, parse_span
-from codespar_cli.plugins.policy.zones import Zone
+from codespar_cli.plugins.policy.language.openings import all_open, next_open
+from codespar_cli.plugins.policy.language.schedule import Schedule, parse_span
+from codespar_cli.plugins.policy.language.zones import Zone
 
 
 def schedule(*opens: str, closed: tuple[str, ...] = ()) -> Schedule:

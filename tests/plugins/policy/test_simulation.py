@@ -11,10 +11,10 @@ from foreign_world import Foreign
 from policy_world import EVERYTHING, World, budget, rate
 
 from codespar_cli.errors import CodesparError, IntegrityError
-from codespar_cli.plugins.policy.memory_store import MemoryStore
-from codespar_cli.plugins.policy.policy_reader import compile_policy
-from codespar_cli.plugins.policy.simulation import simulate
-from codespar_cli.plugins.policy.sqlite_store import SqliteStore
+from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.replay.simulation import simulate
+from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
 
 ASK = {"id": "ask", "effect": "approve", "approvers": ["ann", "bob"]}
 
@@ -235,7 +235,7 @@ def test_a_policy_whose_text_is_gone_or_edited():
 
 def test_a_rolling_window_of_ten_thousand_costs_what_a_small_one_does():
     """Counted in steps, not in seconds: no read may walk over what the one before walked over."""
-    from codespar_cli.plugins.policy.memory_store import Reckoning
+    from codespar_cli.plugins.policy.stores.memory_store import Reckoning
 
     class Counted(list):
         reads = 0

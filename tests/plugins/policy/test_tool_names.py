@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from policy_world import EVERYTHING, World, budget
 
-from codespar_cli.plugins.policy.tool_names import MOST_READINGS, canonical_name, every_name, names_of
+from codespar_cli.plugins.policy.language.tool_names import MOST_READINGS, canonical_name, every_name, names_of
 
 # What hosts send, as docs and design name it, by the name that rules and counters know.
 HOSTS = {

@@ -1,0 +1,1 @@
+"""One call: matched, judged stage by stage, counted, recorded, settled."""

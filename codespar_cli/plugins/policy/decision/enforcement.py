@@ -1,0 +1,128 @@
+"""Making a ruling real, inside its transaction: tokens and holds for an allow, and the record for every answer."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codespar_cli.core.hooks import CallContext, PolicyDecision
+from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.policy.approvals.approval import Approval
+from codespar_cli.plugins.policy.approvals.standing import new_request
+from codespar_cli.plugins.policy.decision.call import Call
+from codespar_cli.plugins.policy.decision.counting import consume_rate, hold_until
+from codespar_cli.plugins.policy.decision.record import decision_body, put_args, shown
+from codespar_cli.plugins.policy.decision.ruling import Ruling, answer
+from codespar_cli.plugins.policy.language.rules import Budget
+from codespar_cli.plugins.policy.stores.store import Hold, Transaction
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
+
+
+class Asked(NamedTuple):
+    """The request as it came, whatever it is."""
+
+    agent: object
+    tool: object
+    cost: object
+    context: object
+
+
+def enforce(
+    transaction: Transaction,
+    asked: Asked,
+    call: Call | None,
+    ruling: Ruling,
+    space: str,
+    *,
+    nobody: CallContext,
+    record_args: bool,
+) -> tuple[PolicyDecision, Approval | None]:
+    """Take what an allow takes, and record the answer; and the request for approval, if this call made one.
+
+    `space` is `observe` or `enforce`."""
+    token = os.urandom(10).hex()
+    decision_id, reservation = f"de-{token[:16]}", None
+    standing, request = ruling.standing, None
+    if call is not None and ruling.failure is None:
+        reservation = take(transaction, call, ruling, space, f"rs-{transaction.serial():010x}{token[:10]}")
+        if standing.approval is not None:
+            transaction.put_approval(standing.approval._replace(used_by=decision_id, preview=None))
+    elif call is not None and standing.digest and standing.state == "none" and ruling.verdict == "approve":
+        request = _asked_for(transaction, call, ruling)
+    decision = answer(
+        ruling,
+        observe=space == "observe",
+        decision_id=decision_id,
+        reservation_id=reservation,
+        approval_id=None if request is None else request.token,
+    )
+    _record(transaction, asked, ruling, decision, space, nobody, record_args=record_args)
+    return decision, request
+
+
+def record_failure(
+    address: StoreAddress, asked: Asked, ruling: Ruling, error: Exception, space: str, *, nobody: CallContext
+) -> None:
+    """Record that the engine itself failed, if the store is not the reason."""
+    if isinstance(error, CodesparError):
+        return
+    try:
+        with address.store.write() as transaction:
+            decision = answer(ruling, observe=space == "observe")
+            _record(transaction, asked, ruling, decision, space, nobody, record_args=False)
+    except Exception:
+        return  # the answer is a deny already, and there is nowhere to write it
+
+
+def _asked_for(transaction: Transaction, call: Call, ruling: Ruling) -> Approval:
+    while True:
+        request = new_request(call, ruling.approvals, ruling.standing.digest, ruling.seen, also=ruling.also)
+        if transaction.approval(request.token) is None:
+            transaction.put_approval(request)
+            return request
+
+
+def take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: str) -> str | None:
+    """Rate tokens and holds. The id of the hold, or None when no budget applies."""
+    now = ruling.seen
+    expires_at = now + call.policy.hold_ttl
+    parts = {}
+    for one in ruling.counted:
+        if isinstance(one.rule, Budget):
+            parts[one.key] = hold_until(one.rule, now, expires_at)
+        else:
+            consume_rate(one, transaction, now)
+    if not parts:
+        return None
+    assert call.micros is not None
+    hold = Hold(id, space, call.context.tenant, call.agent, call.tool, now, expires_at, call.micros)
+    transaction.take(hold, parts)
+    return id
+
+
+def _record(
+    transaction: Transaction,
+    asked: Asked,
+    ruling: Ruling,
+    decision: PolicyDecision,
+    space: str,
+    nobody: CallContext,
+    *,
+    record_args: bool,
+) -> None:
+    context = asked.context if isinstance(asked.context, CallContext) else nobody
+    body = decision_body(
+        decision,
+        agent=asked.agent,
+        tool=asked.tool,
+        cost=asked.cost,
+        context=context,
+        counted=ruling.counted,
+        clock=None if ruling.seen == ruling.now else ruling.now,
+        mode=space,
+        verdict=ruling.verdict,
+        zones=ruling.policy.zone.version,
+    )
+    if context.args is not None:
+        put_args(body, context.args, transaction.secret(), whole=record_args)
+    transaction.record(ruling.seen, "decision", shown(asked.agent), body)

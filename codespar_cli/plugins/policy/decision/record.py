@@ -1,0 +1,152 @@
+"""What a decision leaves behind: everything it depended on, so that it can be replayed exactly.
+
+Arguments may hold anything, secrets too, so the record keeps a keyed digest of them: it tells whether two calls had the
+same arguments to whoever has the store, and nothing to anybody else. `record_args = true` keeps the arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from codespar_cli.core.clock import from_micros, iso
+from codespar_cli.core.hooks import CallContext, PolicyDecision, TraceStep
+from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.decision.counting import Counted
+
+_LARGEST = 64 * 1024
+_SHOWN = 300
+_HUGE = 10**100
+_MOST_VALUES = 100_000
+
+
+def decision_body(
+    decision: PolicyDecision,
+    *,
+    agent: object,
+    tool: object,
+    cost: object,
+    context: CallContext,
+    counted: Sequence[Counted],
+    clock: int | None,
+    mode: str,
+    verdict: str,
+    zones: str | None,
+) -> dict[str, Any]:
+    """The body of a `decision` record, less its arguments. Nothing in it can fail to be JSON."""
+    body: dict[str, Any] = {
+        "decision": decision.decision_id,
+        "tenant": shown(context.tenant),
+        "agent": shown(agent),
+        "tool": shown(tool),
+        "policy": decision.policy_hash,
+        "mode": mode,
+        "allowed": decision.allowed,
+        "verdict": verdict,
+        "stages": [_stage(step) for step in decision.trace if step.outcome != "skip"],
+    }
+    body.update(_texts(decision, cost, context, zones))
+    if decision.retry_after is not None:
+        body["retry_after"] = decision.retry_after
+    if decision.never:
+        body["never"] = True
+    if clock is not None:
+        # What the clock said, having been set back behind the highest time the store has seen.
+        body["clock"] = iso(from_micros(clock))
+    if type(context.attributes) is not dict or context.attributes:
+        body["context"] = plain(context.attributes)
+    if counted:
+        body["counters"] = [
+            [one.rule.id, one.key.scope, one.key.window, one.key.period, one.state.used, one.state.held, one.amount]
+            for one in counted
+        ]
+    return body
+
+
+def _texts(decision: PolicyDecision, cost: object, context: CallContext, zones: str | None) -> dict[str, str]:
+    """What is left out when there is none: of the call, made harmless; of our own, as it is."""
+    foreign = (
+        ("cost", cost),
+        ("project", context.project),
+        ("session", context.session),
+        ("environment", context.environment),
+        ("approval", decision.approval_id or context.approval_id),
+        ("reason", decision.reason if decision.code else None),
+    )
+    ours = (
+        ("code", decision.code),
+        ("rule", decision.rule_id),
+        ("stage", decision.stage),
+        ("reservation", decision.reservation_id),
+        ("tzdata", zones),
+    )
+    found = {name: shown(value) for name, value in foreign if value is not None}
+    found.update((name, text) for name, text in ours if text is not None)
+    return found
+
+
+def _stage(step: TraceStep) -> str:
+    """`budget pass procurement-day`; the numbers are among the counters."""
+    return f"{step.stage} {step.outcome} {step.rule_id}" if step.rule_id else f"{step.stage} {step.outcome}"
+
+
+def put_args(body: dict[str, Any], args: object, key: bytes, *, whole: bool) -> None:
+    """Add the call's arguments to a body: whole, or as a digest under the store's own key."""
+    if args is None:
+        return
+    text = canonical(args)
+    if text is None:
+        body["args_unreadable"] = True
+    elif whole and len(text) <= _LARGEST:
+        body["args"] = json.loads(text)
+    else:
+        body["args_digest"] = hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
+
+
+def canonical(value: object) -> str | None:
+    """One spelling for equal values, or None for what cannot be told as JSON at all."""
+    try:
+        if not _is_bounded(value):
+            return None
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    except Exception:  # arguments are anything, and so is what their methods raise
+        return None
+
+
+def _is_bounded(value: object) -> bool:
+    """Whether it is a value of ordinary size on paper: what holds itself many times over is small in memory only."""
+    left, pending = _MOST_VALUES, [value]
+    while pending and left > 0:
+        item = pending.pop()
+        left -= 1
+        if isinstance(item, Mapping):
+            pending.extend(islice(item.values(), left))
+        elif isinstance(item, list | tuple):
+            pending.extend(item[:left])
+    return not pending
+
+
+def plain(value: object) -> Any:
+    """The same value as JSON has it; what JSON cannot hold is told by its type."""
+    text = canonical(value)
+    return json.loads(text) if text is not None and len(text) <= _LARGEST else "unreadable"
+
+
+def shown(value: object) -> str:
+    """Text for a record: harmless, and bounded. What is neither text nor a number is told by its type."""
+    if type(value) is str and len(value) <= _SHOWN and value.isprintable():
+        return value
+    kind = type(value)  # `__class__` can say anything
+    if kind in {bool, float, Decimal} or (type(value) is int and abs(value) < _HUGE):
+        value = str(value)
+    elif issubclass(kind, str):
+        value = str.__str__(value)
+    return visible(value[:_SHOWN] if type(value) is str else kind.__name__)
+
+
+def _plain(value: object) -> Any:
+    return dict(value) if isinstance(value, Mapping) else f"<{type(value).__name__}>"

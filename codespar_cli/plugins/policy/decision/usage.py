@@ -1,0 +1,85 @@
+"""Settling and releasing, as transactions of their own."""
+
+from __future__ import annotations
+
+from codespar_cli.core.administration.policy import Settlement
+from codespar_cli.core.hooks import CallContext, Cost
+from codespar_cli.core.text import visible
+from codespar_cli.errors import NotFoundError, UsageError
+from codespar_cli.plugins.policy.decision.call import Call, problem_with
+from codespar_cli.plugins.policy.decision.ledger import Usage, count_unreserved, release_hold, settle_hold
+from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.policy import Policy
+from codespar_cli.plugins.policy.language.rules import Budget
+from codespar_cli.plugins.policy.stores.store import Hold, Snapshot
+from codespar_cli.plugins.policy.stores.store_address import StoreAddress
+
+
+def record_usage(
+    address: StoreAddress,
+    policy: Policy,
+    spent: tuple[str, str, Cost | None, CallContext],
+    *,
+    reservation_id: str | None,
+    space: str,
+    now: int,
+) -> Settlement:
+    """See PolicyEngine.record_usage."""
+    agent, tool, cost, context = spent
+    problem = problem_with(agent, tool, cost, context)
+    if problem is not None:
+        raise UsageError(problem, code="invalid_request")
+    call = Call(agent, tool, cost, context, policy)
+    usage = Usage(call, None if cost is None else as_amount(cost), space)
+    if reservation_id is None and not _counts(usage) and not _has_hold(address, usage, now):
+        return Settlement(None, usage.cost, unreserved=True)
+    if reservation_id is not None and not address.exists:
+        raise _unknown(reservation_id)
+    with address.store.write() as transaction:
+        seen = max(transaction.clock(now), transaction.latest())
+        if reservation_id is None:
+            hold = _oldest(transaction, usage, seen)
+        else:
+            hold = transaction.hold(reservation_id)
+            if hold is None:
+                raise _unknown(reservation_id)
+        if hold is not None:
+            return settle_hold(transaction, hold, usage, seen)
+        if usage.cost is None:
+            return Settlement(None, None, unreserved=True)
+        return count_unreserved(transaction, usage, seen)
+
+
+def release(address: StoreAddress, reservation_id: str, *, now: int) -> bool:
+    """See PolicyEngine.release."""
+    if not address.exists:
+        return False
+    with address.store.write() as transaction:
+        hold = transaction.hold(reservation_id)
+        if hold is None or hold.state != "open":
+            return False
+        release_hold(transaction, hold, max(transaction.clock(now), transaction.latest()))
+        return True
+
+
+def _counts(usage: Usage) -> bool:
+    call = usage.call
+    return any(isinstance(rule, Budget) and rule.applies(usage.cost, call.context) for rule in call.plan.counters)
+
+
+def _has_hold(address: StoreAddress, usage: Usage, now: int) -> bool:
+    """Whether a policy of yesterday left a hold on a call that no budget of today is about."""
+    with address.reading().read() as snapshot:
+        return _oldest(snapshot, usage, snapshot.clock(now)) is not None
+
+
+def _oldest(snapshot: Snapshot, usage: Usage, now: int) -> Hold | None:
+    call = usage.call
+    return snapshot.oldest_hold(usage.space, call.context.tenant, call.agent, call.tool, now)
+
+
+def _unknown(reservation_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no reservation `{visible(str(reservation_id)[:60])}`",
+        hint="codespar policy check TOOL --reserve prints the id of a new one",
+    )

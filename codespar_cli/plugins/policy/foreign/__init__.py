@@ -1,0 +1,1 @@
+"""Other decision engines for the deny, approval and allow stages: Cedar and Rego."""

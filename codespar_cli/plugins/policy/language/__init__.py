@@ -1,0 +1,1 @@
+"""The rules file: read strictly, checked whole, compiled to rules."""

@@ -1,0 +1,123 @@
+"""A whole policy, compiled: which rules are about a call is looked up, never searched for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import TypeVar
+
+from codespar_cli.core.hooks import PolicyDecision
+from codespar_cli.plugins.policy.decision.judge import Judge
+from codespar_cli.plugins.policy.language.patterns import Pattern
+from codespar_cli.plugins.policy.language.rule_index import RuleIndex
+from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rate, Rule, Window
+from codespar_cli.plugins.policy.language.tool_names import names_of
+from codespar_cli.plugins.policy.language.zones import Zone
+
+R = TypeVar("R", bound=Rule)
+
+# A plan a pair of agent and tool; of so many the oldest is forgotten, so that nobody can fill the memory, nor make one
+# call pay for forgetting all of them.
+_PLANS = 4096
+_ANSWERS = 64
+
+
+class Plan:
+    """The rules about one agent calling one tool, by stage, each in the order of their ids. `names` are the tool's."""
+
+    __slots__ = (
+        "allows",
+        "answers",
+        "approvals",
+        "conditions",
+        "counters",
+        "denies",
+        "names",
+        "price",
+        "timeless",
+        "windows",
+    )
+
+    def __init__(self, rules: list[Rule], price: Decimal | None, names: tuple[str, ...], *, judged: bool) -> None:
+        self.denies = _of(rules, Deny)
+        self.approvals = _of(rules, Approve)
+        self.windows = _of(rules, Window)
+        self.allows = _of(rules, Allow)
+        self.counters: tuple[Budget | Rate, ...] = (*_of(rules, Budget), *_of(rules, Rate))
+        self.price = price
+        self.names = names
+        # Neither clock nor counters nor people: the answer depends on nothing but which conditions hold, and is made
+        # once for each combination of them that is met.
+        self.timeless = not (self.windows or self.counters or self.approvals or judged)
+        self.conditions = tuple(rule.when.holds for rule in rules if rule.when is not None)
+        self.answers: dict[tuple[bool, ...], PolicyDecision] = {}
+
+    def remember(self, held: tuple[bool, ...], decision: PolicyDecision) -> None:
+        if self.timeless and len(self.answers) < _ANSWERS:
+            self.answers[held] = decision
+
+
+class Policy:
+    """`hash` is the SHA-256 of `source`, the text of the file, as `sha256sum` prints it; `hold_ttl` in microseconds.
+
+    A `judge` answers the deny, approval and allow stages in place of the rules."""
+
+    def __init__(
+        self,
+        *,
+        file: str,
+        hash: str,
+        rules: tuple[Rule, ...],
+        zone: Zone,
+        currency: str,
+        allow_by_default: bool,
+        prices: tuple[tuple[Pattern, Decimal], ...],
+        hold_ttl: int,
+        source: str = "",
+        judge: Judge | None = None,
+    ) -> None:
+        self.file = file
+        self.hash = hash
+        # In the order of ids: the order in the file never matters, not even for which of two reasons is given.
+        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+        self.zone = zone
+        self.currency = currency
+        self.allow_by_default = allow_by_default
+        self.prices = prices
+        self.hold_ttl = hold_ttl
+        self.source = source
+        self.judge = judge
+        self.plans: dict[tuple[str, str], Plan] = {}
+        self._index = RuleIndex(self.rules)
+
+    def plan(self, agent: str, tool: str) -> Plan:
+        """Which rules are about this call."""
+        plan = self.plans.get((agent, tool))
+        if plan is None:
+            names = names_of(tool)
+            plan = Plan(self._index.about(agent, tool), self.price(names[-1]), names, judged=self.judge is not None)
+            if len(self.plans) >= _PLANS:
+                # Another thread may be doing the same; then this one leaves it at that.
+                with suppress(RuntimeError, StopIteration):
+                    self.plans.pop(next(iter(self.plans)), None)
+            self.plans[agent, tool] = plan
+        return plan
+
+    def price(self, tool: str) -> Decimal | None:
+        """The cost of a call whose caller cannot tell: of the patterns that match, the longest literal prefix wins."""
+        best: tuple[int, bool, str] | None = None
+        found = None
+        for pattern, amount in self.prices:
+            if pattern.matches(tool):
+                rank = (len(pattern.prefix), pattern.exact, pattern.text)
+                if best is None or rank > best:
+                    best, found = rank, amount
+        return found
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return _of(self.rules, Budget)
+
+
+def _of(rules: list[Rule] | tuple[Rule, ...], kind: type[R]) -> tuple[R, ...]:
+    return tuple(rule for rule in rules if isinstance(rule, kind))

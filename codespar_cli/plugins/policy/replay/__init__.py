@@ -1,0 +1,1 @@
+"""The past and the imagined played through a policy: simulation and scenarios."""

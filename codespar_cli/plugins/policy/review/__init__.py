@@ -1,0 +1,1 @@
+"""What can be said of a rules file without a call: findings, and differences from another."""

@@ -1,0 +1,1 @@
+"""Where counters, holds, requests and records are kept: memory, SQLite, PostgreSQL."""

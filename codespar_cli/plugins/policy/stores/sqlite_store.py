@@ -1,0 +1,344 @@
+"""The policy's store on SQLite: policy.db in the state directory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from heapq import merge
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import apsw
+
+from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
+from codespar_cli.plugins.policy.approvals.approval import COLUMNS, Approval, to_text
+from codespar_cli.plugins.policy.language.periods import key_length
+from codespar_cli.plugins.policy.stores.sqlite_schema import FILE, SCHEMA
+from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stores.stored_rows import approval_from, damaged, hold_from, key_from, parts_from
+from codespar_cli.storage import chain
+from codespar_cli.storage.sqlite import Database, Durability
+
+# The time of the last record is the highest that was seen; older stores kept it in the ledger.
+_STANDING = (
+    "SELECT max(latest, coalesce(at, 0)), head.seq, head.hash"
+    " FROM ledger, chain_head AS head LEFT JOIN chain ON chain.seq = head.seq"
+)
+_KEY = "tenant = ? AND rule = ? AND scope = ? AND window = ? AND period = ? AND space = ?"
+# Totals are kept, and what has lapsed since is taken off: reading costs what has changed, not what there is.
+_STATE = f"SELECT id, value, held FROM counter WHERE {_KEY}"  # noqa: S608  only our own constants
+_AGED = "(SELECT coalesce(sum(amount), 0) FROM entry WHERE counter = id AND at <= ?)"
+_ROLLING_STATE = f"SELECT id, value - {_AGED}, held FROM counter WHERE {_KEY}"  # noqa: S608  as above
+_LAPSED = "SELECT counter, amount FROM hold_part WHERE until <= ?"
+_HOLD = "SELECT id, space, tenant, agent, tool, taken_at, expires_at, estimate, state FROM hold"
+_TAKE = (
+    "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_APPROVAL = f"SELECT {', '.join(COLUMNS)}, rest FROM approval"  # noqa: S608  our own columns
+_PUT_APPROVAL = (
+    f"INSERT INTO approval ({', '.join(COLUMNS)}, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
+    " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest"
+)
+# A counter stops here rather than overflow: at four trillion units no limit is left to guard.
+_FULL = 1 << 62
+
+
+class SqliteStore:
+    """Opened on first use."""
+
+    def __init__(self, state_dir: Path, durability: Durability = "full") -> None:
+        self.database = Database(state_dir / FILE, SCHEMA, durability=durability)
+
+    def write(self) -> AbstractContextManager[SqliteTransaction]:
+        return _Writing(self.database.write())
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTransaction]:
+        """One snapshot. A store that can be read but not written, as on a read-only mount, is read all the same."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self.database.read())
+            except (StoreBusy, StoreSchemaNewer):
+                raise
+            except StoreError as error:
+                connection = stack.enter_context(_read_only(self.database.path, error))
+            yield SqliteTransaction(connection)
+
+    def check(self) -> None:
+        self.database.check()
+
+    def records(self, kinds: Collection[str] = ()) -> Iterator[Record]:
+        with self.database.read() as connection:
+            for record in chain.verified(connection, name="policy"):
+                if not kinds or record[1] in kinds:
+                    yield Record(*record)
+
+    def source(self, policy_hash: str) -> str | None:
+        rows = self.database.query("SELECT text FROM source WHERE hash = ?", (policy_hash,))
+        return None if not rows else str(rows[0][0])
+
+
+class _Writing:
+    """A write transaction of the database, seen as one of the ledger."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: AbstractContextManager[apsw.Connection]) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> SqliteTransaction:
+        return SqliteTransaction(self._scope.__enter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _read_only(path: Path, reason: StoreError) -> Iterator[apsw.Connection]:
+    """A connection that changes nothing on disk, or the reason why there is no other."""
+    if not path.exists():
+        raise reason
+    log = path.with_name(path.name + "-wal")
+    # Without a log to read nobody is writing, and SQLite need not make the files it coordinates writers with.
+    immutable = "&immutable=1" if not log.exists() or log.stat().st_size == 0 else ""
+    try:
+        connection = apsw.Connection(
+            f"{path.absolute().as_uri()}?mode=ro{immutable}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        version = next(iter(connection.execute("PRAGMA user_version")))[0]
+        connection.execute("BEGIN")
+    except apsw.Error:
+        raise reason from None
+    try:
+        if version != len(SCHEMA.migrations):
+            raise reason
+        yield connection
+    finally:
+        connection.close()
+
+
+class SqliteTransaction:
+    """Both a snapshot and a transaction: what `write()` yields may also change things."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        self._stand: tuple[int, int, bytes] | None = None
+        self._ids: dict[CounterKey, int] = {}
+        self._lapsed: tuple[int, dict[int, int]] | None = None
+
+    # ── reading ──
+
+    def latest(self) -> int:
+        return self._standing()[0]
+
+    def secret(self) -> bytes:
+        for (secret,) in self._execute("SELECT secret FROM ledger"):
+            if type(secret) is bytes:
+                return secret
+        raise damaged("its `secret` is missing")
+
+    def state(self, key: CounterKey, now: int) -> CounterState:
+        length = key_length(key.window)
+        bound = (key.tenant, key.rule, key.scope, key.window, key.period, key.space)
+        rows = self._execute(_ROLLING_STATE, (now - length, *bound)) if length else self._execute(_STATE, bound)
+        for number, used, held in rows:
+            self._ids[key] = number
+            if type(used) is not int or type(held) is not int:
+                raise damaged("a counter is no number")
+            return CounterState(used, held - self._lapsed_by(now).get(number, 0))
+        return CounterState(0, 0)
+
+    def states(self, keys: Sequence[CounterKey], now: int) -> list[CounterState]:
+        return [self.state(key, now) for key in keys]  # a trip to this store is a function call
+
+    def reliefs(self, key: CounterKey, now: int) -> Iterator[tuple[int, int]]:
+        number, length = self._find(key), key_length(key.window)
+        if number is None:
+            return iter(())
+        holds = self._execute(
+            "SELECT until, amount FROM hold_part WHERE counter = ? AND until > ? ORDER BY until", (number, now)
+        )
+        entries = self._execute(
+            "SELECT at + ?, amount FROM entry WHERE counter = ? AND at > ? ORDER BY at", (length, number, now - length)
+        )
+        return merge(holds, entries)
+
+    def keys(self, space: str, tenant: str) -> list[CounterKey]:
+        rows = self._execute(
+            "SELECT space, tenant, rule, scope, window, period FROM counter WHERE tenant = ? AND space = ?"
+            " ORDER BY rule, scope",
+            (tenant, space),
+        )
+        return [key_from(row) for row in rows]
+
+    def hold(self, id: str) -> Hold | None:
+        for row in self._execute(f"{_HOLD} WHERE id = ?", (id,)):
+            return hold_from(row)
+        return None
+
+    def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
+        rows = self._execute(
+            f"{_HOLD} WHERE state = 'open' AND tenant = ? AND agent = ? AND tool = ? AND space = ?"
+            " ORDER BY expires_at <= ?, taken_at, id LIMIT 1",
+            (tenant, agent, tool, space, now),
+        )
+        for row in rows:
+            return hold_from(row)
+        return None
+
+    def approval(self, token: str) -> Approval | None:
+        for row in self._execute(f"{_APPROVAL} WHERE token = ?", (token,)):
+            return approval_from(row)
+        return None
+
+    def approval_for(self, tenant: str, digest: str) -> Approval | None:
+        found = f"{_APPROVAL} WHERE tenant = ? AND digest = ? ORDER BY number DESC LIMIT 1"
+        for row in self._execute(found, (tenant, digest)):
+            return approval_from(row)
+        return None
+
+    def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
+        rows = self._execute(f"{_APPROVAL} WHERE tenant = ? AND expires_at > ? ORDER BY number", (tenant, after))
+        return [approval_from(row) for row in rows]
+
+    def clock(self, now: int) -> int:
+        return now
+
+    # ── writing ──
+
+    def serial(self) -> int:
+        return self._standing()[1] + 1
+
+    def count(self, key: CounterKey, amount: int, at: int, now: int) -> None:
+        self._count(self._made(key), key_length(key.window), amount, at, now)
+
+    def arrive(self, key: CounterKey, arrival: int) -> None:
+        self._execute("UPDATE counter SET value = ? WHERE id = ?", (arrival, self._made(key)))
+
+    def take(self, hold: Hold, parts: Mapping[CounterKey, int]) -> None:
+        numbers = {self._made(key): until for key, until in parts.items()}
+        listed = " ".join(f"{number}:{until}" for number, until in numbers.items())
+        self._execute(_TAKE, (*hold, listed))
+        amount = hold.estimate
+        if amount:
+            self._sweep(hold.taken_at)
+            self._connection.executemany(
+                "UPDATE counter SET held = held + ? WHERE id = ?", [(amount, number) for number in numbers]
+            )
+            rows = [(until, hold.id, number, amount) for number, until in numbers.items()]
+            self._connection.executemany("INSERT INTO hold_part VALUES (?, ?, ?, ?)", rows)
+
+    def settle(self, hold: Hold, amount: int, now: int) -> list[CounterKey]:
+        keys = []
+        for number in self._unhold(hold):
+            for row in self._execute(
+                "SELECT space, tenant, rule, scope, window, period FROM counter WHERE id = ?", (number,)
+            ):
+                key = key_from(row)
+                self._count(number, key_length(key.window), amount, hold.taken_at, now)
+                keys.append(key)
+        self._execute("UPDATE hold SET state = 'settled' WHERE id = ?", (hold.id,))
+        return keys
+
+    def free(self, hold: Hold) -> None:
+        self._unhold(hold)
+        self._execute("UPDATE hold SET state = 'released' WHERE id = ?", (hold.id,))
+
+    def put_approval(self, approval: Approval) -> None:
+        columns = [getattr(approval, name) for name in COLUMNS]
+        self._execute(_PUT_APPROVAL, (*columns, to_text(approval)))
+
+    def keep_source(self, policy_hash: str, text: str) -> None:
+        self._execute("INSERT OR IGNORE INTO source VALUES (?, ?)", (policy_hash, text))
+
+    def record(self, at: int, kind: str, actor: str, body: Mapping[str, Any]) -> None:
+        latest, seq, previous = self._standing()
+        at = max(at, latest)
+        head = chain.append(self._connection, at=at, kind=kind, actor=actor, body=body, head=(seq, previous))
+        self._stand = (at, head.seq, bytes.fromhex(head.hash))
+
+    # ── inside ──
+
+    def _standing(self) -> tuple[int, int, bytes]:
+        """The highest time seen, and the number and hash of the last record; read once in a transaction."""
+        if self._stand is None:
+            for latest, seq, tip in self._execute(_STANDING):
+                if (type(latest), type(seq), type(tip)) != (int, int, bytes):
+                    break
+                self._stand = (latest, seq, tip)
+                return self._stand
+            raise damaged("the head of its record is missing")
+        return self._stand
+
+    def _find(self, key: CounterKey) -> int | None:
+        if key not in self._ids:
+            bound = (key.tenant, key.rule, key.scope, key.window, key.period, key.space)
+            for (number,) in self._execute(f"SELECT id FROM counter WHERE {_KEY}", bound):  # noqa: S608  our own constant
+                self._ids[key] = number
+        return self._ids.get(key)
+
+    def _made(self, key: CounterKey) -> int:
+        number = self._find(key)
+        if number is None:
+            self._execute(
+                "INSERT INTO counter (space, tenant, rule, scope, window, period) VALUES (?, ?, ?, ?, ?, ?)", key
+            )
+            number = self._ids[key] = self._connection.last_insert_rowid()
+        return number
+
+    def _count(self, number: int, length: int, amount: int, at: int, now: int) -> None:
+        gone = 0
+        if length:
+            horizon = now - length
+            for (aged,) in self._execute(
+                "SELECT sum(amount) FROM entry WHERE counter = ? AND at <= ?", (number, horizon)
+            ):
+                gone = aged or 0
+            if gone:
+                self._execute("DELETE FROM entry WHERE counter = ? AND at <= ?", (number, horizon))
+            if at <= horizon:
+                amount = 0  # it has left the window already; the record still tells it in full
+            if amount:
+                self._execute(
+                    "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount",
+                    (number, at, amount),
+                )
+        self._execute("UPDATE counter SET value = min(value - ? + ?, ?) WHERE id = ?", (gone, amount, _FULL, number))
+
+    def _lapsed_by(self, now: int) -> dict[int, int]:
+        """How much of what counters hold has lapsed by `now` and was not swept yet: most of the time nothing."""
+        if self._lapsed is None or self._lapsed[0] != now:
+            found: dict[int, int] = {}
+            for number, amount in self._execute(_LAPSED, (now,)):
+                if type(number) is not int or type(amount) is not int:
+                    raise damaged("a part of a hold is no number")
+                found[number] = found.get(number, 0) + amount
+            self._lapsed = (now, found)
+        return self._lapsed[1]
+
+    def _sweep(self, now: int) -> None:
+        """Drop the parts of all holds that have lapsed by `now`."""
+        lapsed = self._lapsed_by(now)
+        if lapsed:
+            changes = [(amount, number) for number, amount in lapsed.items()]
+            self._connection.executemany("UPDATE counter SET held = held - ? WHERE id = ?", changes)
+            self._execute("DELETE FROM hold_part WHERE until <= ?", (now,))
+            self._lapsed = (now, {})
+
+    def _unhold(self, hold: Hold) -> list[int]:
+        """Take a hold off its counters, and say which those were."""
+        found = []
+        self._lapsed = None
+        for (parts,) in self._execute("SELECT parts FROM hold WHERE id = ?", (hold.id,)):
+            for number, until in parts_from(parts):
+                found.append(number)
+                bound = (until, hold.id, number)
+                self._execute("DELETE FROM hold_part WHERE until = ? AND hold = ? AND counter = ?", bound)
+                if self._connection.changes():
+                    self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, number))
+        return found

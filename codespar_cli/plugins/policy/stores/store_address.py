@@ -1,0 +1,82 @@
+"""Where a policy's store is, without opening it: a run that counts nothing must not pay for a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from codespar_cli.core.clock import system_clock
+from codespar_cli.core.services import Services
+from codespar_cli.plugins.policy.stores.store import PolicyStore
+from codespar_cli.storage.postgres_address import server_url
+from codespar_cli.storage.private_files import store_exists
+
+SQLITE = "sqlite"
+_FILE = "policy.db"
+
+
+class StoreAddress:
+    """A store that is opened when it is first needed. `exists` says whether there is anything to read yet."""
+
+    def __init__(self, open_store: Callable[[], PolicyStore], exists: Callable[[], bool]) -> None:
+        self._open_store = open_store
+        self._exists = exists
+
+    @classmethod
+    def of(cls, store: PolicyStore) -> StoreAddress:
+        return cls(lambda: store, lambda: True)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], services: Services) -> StoreAddress:
+        """`store` and `durability` of `[policy]`. Raises ConfigError."""
+        store = options.get("store", SQLITE)
+        if store != SQLITE:
+            return cls.postgres(store, services)
+        return cls.sqlite(services.state_dir, options.get("durability", "full"))
+
+    @classmethod
+    def postgres(cls, text: str, services: Services) -> StoreAddress:
+        """A server's store, whose clock decides unless the process has one of its own (`policy check --at`).
+
+        A URL is looked at now; a `secret:` is asked for when the store is first needed. Raises ConfigError.
+        """
+
+        def url() -> str:
+            return server_url(text, services.resolve, key="store", needed_by="`store` in [policy]")
+
+        def open_store() -> PolicyStore:
+            from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
+
+            return PostgresStore(url(), server_clock=services.clock is system_clock)
+
+        if not text.startswith("secret:"):
+            url()
+        return cls(open_store, lambda: True)
+
+    @classmethod
+    def sqlite(cls, state_dir: Path, durability: str) -> StoreAddress:
+        def open_store() -> PolicyStore:
+            from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
+
+            return SqliteStore(state_dir, "normal" if durability == "normal" else "full")
+
+        # What Database.exists asks, too; here it must not import the database.
+        return cls(open_store, lambda: store_exists(state_dir / _FILE))
+
+    @property
+    def exists(self) -> bool:
+        return self._exists()
+
+    @cached_property
+    def store(self) -> PolicyStore:
+        return self._open_store()
+
+    def reading(self) -> PolicyStore:
+        """The store, or, while there is none, an empty one: looking must not create anything."""
+        if self.exists:
+            return self.store
+        from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+
+        return MemoryStore()
