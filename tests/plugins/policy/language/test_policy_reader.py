@@ -224,7 +224,7 @@ def test_any_mutation_of_a_good_file_is_accepted_or_refused_never_a_traceback(da
 
 
 def test_an_example_of_the_contract_is_valid():
-    page = Path(__file__).parents[3] / "docs" / "policy.md"
+    page = Path(__file__).parents[4] / "docs" / "policy.md"
     blocks = page.read_text(encoding="utf-8").split("```yaml\n")[1:]
     assert blocks
     for block in blocks:
