@@ -38,20 +38,16 @@ def bare(store: SqliteStore, body: str) -> Callable[[int], None]:
     """The rows that an evaluation reads and writes, in the same tables, without a thought."""
 
     def act(number: int) -> None:
-        token = f"rs-{number:011x}{os.urandom(6).hex()}"
         with store.database.write() as connection:
             execute = connection.execute
             ((seq, previous),) = execute("SELECT seq, hash FROM chain_head")
             for counter in (1, 2, 3):
                 next(iter(execute("SELECT value, held FROM counter WHERE id = ?", (counter,))))
-            execute(
-                "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (token, *FACTS),
-            )
+            hold = f"rs-{seq + 1:010x}{os.urandom(5).hex()}"
+            execute("INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq + 1, hold, *FACTS))
             for counter in (1, 2, 3):
                 execute("UPDATE counter SET held = held + 1 WHERE id = ?", (counter,))
-                execute("INSERT INTO hold_part VALUES (?, ?, ?, 1)", (number, token, counter))
+                execute("INSERT INTO hold_part VALUES (?, ?, ?, 1)", (number, seq + 1, counter))
             digest = hashlib.sha256(body.encode()).digest()
             execute("INSERT INTO chain VALUES (?, ?, 'd', 'bot', ?, ?, ?)", (seq + 1, number, body, previous, digest))
             execute("UPDATE chain_head SET seq = ?, hash = ?", (seq + 1, digest))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+
+# A transaction of another lasts about as long as a timer needs to fire, so the first attempts only give way.
+_YIELDS = 300
 
 
 class Patience:
@@ -35,7 +39,7 @@ class Patience:
 
 
 class BusyHandler:
-    """SQLite's: short even sleeps, since the turnstile leaves one waiter at a time.
+    """SQLite's: impatient, since the turnstile leaves one waiter at a time.
 
     While `patience` is set it is what lasts, and others may have used it up in part; else every wait has its own.
     """
@@ -50,5 +54,8 @@ class BusyHandler:
             self._own = Patience(self._wait_s)
         if not (self.patience or self._own).lasts():
             return False
-        time.sleep(0.0001 if attempt < 20 else 0.001)
+        if attempt < _YIELDS:
+            os.sched_yield()
+        else:
+            time.sleep(0.0001 if attempt < 2 * _YIELDS else 0.001)
         return True

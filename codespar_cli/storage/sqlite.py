@@ -29,7 +29,7 @@ from codespar_cli.storage.private_files import (
 )
 from codespar_cli.storage.sqlite_errors import corrupt, held_by_another, in_our_words, within_a_fork
 from codespar_cli.storage.turnstile import Turnstile
-from codespar_cli.storage.write_ahead import switch_to_wal
+from codespar_cli.storage.write_ahead import LogLength, switch_to_wal
 
 Durability: TypeAlias = Literal["full", "normal"]
 Row: TypeAlias = tuple[Any, ...]
@@ -37,27 +37,24 @@ Row: TypeAlias = tuple[Any, ...]
 BUSY_WAIT_S = 2.5
 # Only while others get on with opening the store: many processes may meet at a new one, on a slow disk.
 _OPEN_WAIT_S = 20.0
-# The WAL is folded back when it passes this many 4 KiB pages: small, since every cold start reads what is left of it.
+# The log is folded back when it passes this many 4 KiB pages: small, since every cold start reads what is left of it.
 _CHECKPOINT_PAGES = 512
+_FOLD_WAIT_S = 0.1
 _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
-    f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
     f"PRAGMA journal_size_limit={_CHECKPOINT_PAGES * 4096}",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a store looks like. `application_id` tells our files from others'; migration n makes version n.
-
-    `page_size` in bytes is what a new file is made with: a smaller one suits a store that writes few rows at a time."""
+    """What a store looks like. `application_id` tells our files from others'; migration n makes version n."""
 
     application_id: int
     migrations: tuple[str, ...]
-    page_size: int = 4096
 
 
 _inherited: list[object] = []  # connections of a parent process: never closed, closing would disturb its transaction
@@ -86,6 +83,8 @@ class Database:
         self._turnstile: Turnstile | None = None
         self._busy = BusyHandler(busy_wait_s)
         self._copied_open = False
+        self._log = LogLength()
+        self._fold_at = _CHECKPOINT_PAGES
         forks.register(self)
 
     @property
@@ -229,7 +228,8 @@ class Database:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_handler(self._busy)
-            for pragma in (f"PRAGMA page_size={self._schema.page_size}", *_PRAGMAS):
+            connection.set_wal_hook(self._log)
+            for pragma in _PRAGMAS:
                 connection.execute(pragma)
             connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
             if self._secure_delete:
@@ -335,6 +335,34 @@ class Database:
             self._drop()
             self._raise_in_our_words(error)
             raise
+        if self._log.pages >= self._fold_at:
+            self._fold_log(connection)
+
+    def _fold_log(self, connection: apsw.Connection) -> None:
+        """Move the log into the file and begin it anew, with everybody else kept out by the turnstile.
+
+        SQLite's own checkpoint does it after a commit while the next writer is under way, who keeps the log from
+        beginning anew: it then grows for ever, and every commit pays for another attempt. Here an attempt that a
+        reader thwarts is made again when the log has grown as much once more.
+        """
+        turnstile = self._turnstile
+        assert turnstile is not None
+        self._fold_at = self._log.pages + _CHECKPOINT_PAGES
+        patience = Patience(_FOLD_WAIT_S)
+        try:
+            turnstile.enter(patience)
+        except StoreError:
+            return
+        try:
+            self._busy.patience = patience
+            busy, *_ = next(iter(connection.execute("PRAGMA wal_checkpoint(RESTART)")))
+            if not busy:
+                self._fold_at = _CHECKPOINT_PAGES
+        except apsw.Error:
+            pass  # what was committed is committed; the next transaction finds out what is wrong with the disk
+        finally:
+            self._busy.patience = None
+            turnstile.leave()
 
     def _roll_back(self, connection: apsw.Connection) -> None:
         if connection is not self._connection:

@@ -18,7 +18,7 @@ from codespar_cli.errors import StoreBusy, StoreError
 from codespar_cli.storage.patience import Patience
 from codespar_cli.storage.private_files import ensure_private_file, reason
 
-_POLL_S = 0.0002
+_POLL_S = 0.001
 _POLL_LIMIT_S = 0.002
 _INITIALISED = b"1"
 

@@ -31,3 +31,17 @@ def switch_to_wal(connection: apsw.Connection, path: str, lasts: Callable[[], bo
         if not lasts():
             return False
         time.sleep(0.002)
+
+
+class LogLength:
+    """How many pages the log has, as SQLite tells after every commit. Knows nobody: a connection that knew its database
+    would keep it alive."""
+
+    __slots__ = ("pages",)
+
+    def __init__(self) -> None:
+        self.pages = 0
+
+    def __call__(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        self.pages = pages
+        return apsw.SQLITE_OK

@@ -47,11 +47,13 @@ CREATE TABLE hold_part (
 """
     + chain.CHAIN_SCHEMA
 )
-# Every page that a decision touches is written to the log and, with full durability, synced. So holds are clustered by
-# an id that begins with a running number, and their parts by when they lapse: both grow at one end.
+# Every page that a decision touches is written to the log and, with full durability, synced. So holds go by the running
+# number that their ids begin with, and their parts by when they lapse: both grow at one end. What was made before has
+# numbers below zero.
 _MIGRATION_2 = """
 CREATE TABLE new_hold (
-    id TEXT PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
     space TEXT NOT NULL,
     tenant TEXT NOT NULL,
     agent TEXT NOT NULL,
@@ -61,19 +63,20 @@ CREATE TABLE new_hold (
     estimate INTEGER NOT NULL,
     state TEXT NOT NULL,
     parts TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 INSERT INTO new_hold
-    SELECT id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts FROM hold ORDER BY id;
-DROP TABLE hold;
-ALTER TABLE new_hold RENAME TO hold;
-CREATE INDEX open_hold ON hold (tenant, agent, tool, taken_at) WHERE state = 'open';
+    SELECT -number, id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts FROM hold;
 CREATE TABLE new_hold_part (
-    until INTEGER NOT NULL, hold TEXT NOT NULL, counter INTEGER NOT NULL, amount INTEGER NOT NULL,
+    until INTEGER NOT NULL, hold INTEGER NOT NULL, counter INTEGER NOT NULL, amount INTEGER NOT NULL,
     PRIMARY KEY (until, hold, counter)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO new_hold_part SELECT until, hold, counter, amount FROM hold_part;
+INSERT INTO new_hold_part
+    SELECT until, -number, counter, amount FROM hold_part JOIN hold ON hold.id = hold_part.hold;
+DROP TABLE hold;
 DROP TABLE hold_part;
+ALTER TABLE new_hold RENAME TO hold;
 ALTER TABLE new_hold_part RENAME TO hold_part;
+CREATE INDEX open_hold ON hold (tenant, agent, tool, taken_at) WHERE state = 'open';
 CREATE TABLE approval (
     number INTEGER PRIMARY KEY,
     token TEXT NOT NULL UNIQUE,
@@ -89,4 +92,4 @@ CREATE INDEX approval_digest ON approval (tenant, digest, number);
 CREATE INDEX approval_expiry ON approval (tenant, expires_at);
 CREATE TABLE source (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
-SCHEMA = Schema(application_id=0x43535001, migrations=(_MIGRATION_1, _MIGRATION_2), page_size=2048)
+SCHEMA = Schema(application_id=0x43535001, migrations=(_MIGRATION_1, _MIGRATION_2))

@@ -32,10 +32,8 @@ _AGED = "(SELECT coalesce(sum(amount), 0) FROM entry WHERE counter = id AND at <
 _ROLLING_STATE = f"SELECT id, value - {_AGED}, held FROM counter WHERE {_KEY}"  # noqa: S608  as above
 _LAPSED = "SELECT counter, amount FROM hold_part WHERE until <= ?"
 _HOLD = "SELECT id, space, tenant, agent, tool, taken_at, expires_at, estimate, state FROM hold"
-_TAKE = (
-    "INSERT INTO hold (id, space, tenant, agent, tool, taken_at, expires_at, estimate, state, parts)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_TAKE = "INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SERIAL_DIGITS = 10
 _APPROVAL = f"SELECT {', '.join(COLUMNS)}, rest FROM approval"  # noqa: S608  our own columns
 _PUT_APPROVAL = (
     f"INSERT INTO approval ({', '.join(COLUMNS)}, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
@@ -177,14 +175,14 @@ class SqliteTransaction:
         return [key_from(row) for row in rows]
 
     def hold(self, id: str) -> Hold | None:
-        for row in self._execute(f"{_HOLD} WHERE id = ?", (id,)):
+        for row in self._execute(f"{_HOLD} WHERE number = ?", (self._number_of(id),)):
             return hold_from(row)
         return None
 
     def oldest_hold(self, space: str, tenant: str, agent: str, tool: str, now: int) -> Hold | None:
         rows = self._execute(
             f"{_HOLD} WHERE state = 'open' AND tenant = ? AND agent = ? AND tool = ? AND space = ?"
-            " ORDER BY expires_at <= ?, taken_at, id LIMIT 1",
+            " ORDER BY expires_at <= ?, taken_at, abs(number) LIMIT 1",
             (tenant, agent, tool, space, now),
         )
         for row in rows:
@@ -223,14 +221,17 @@ class SqliteTransaction:
     def take(self, hold: Hold, parts: Mapping[CounterKey, int]) -> None:
         numbers = {self._made(key): until for key, until in parts.items()}
         listed = " ".join(f"{number}:{until}" for number, until in numbers.items())
-        self._execute(_TAKE, (*hold, listed))
+        number = _serial_in(hold.id)
+        if number is None:
+            number = next(iter(self._execute("SELECT min(0, coalesce(min(number), 0)) - 1 FROM hold")))[0]
+        self._execute(_TAKE, (number, *hold, listed))
         amount = hold.estimate
         if amount:
             self._sweep(hold.taken_at)
             self._connection.executemany(
-                "UPDATE counter SET held = held + ? WHERE id = ?", [(amount, number) for number in numbers]
+                "UPDATE counter SET held = held + ? WHERE id = ?", [(amount, counter) for counter in numbers]
             )
-            rows = [(until, hold.id, number, amount) for number, until in numbers.items()]
+            rows = [(until, number, counter, amount) for counter, until in numbers.items()]
             self._connection.executemany("INSERT INTO hold_part VALUES (?, ?, ?, ?)", rows)
 
     def settle(self, hold: Hold, amount: int, now: int) -> list[CounterKey]:
@@ -242,12 +243,12 @@ class SqliteTransaction:
                 key = key_from(row)
                 self._count(number, key_length(key.window), amount, hold.taken_at, now)
                 keys.append(key)
-        self._execute("UPDATE hold SET state = 'settled' WHERE id = ?", (hold.id,))
+        self._execute("UPDATE hold SET state = 'settled' WHERE number = ?", (self._number_of(hold.id),))
         return keys
 
     def free(self, hold: Hold) -> None:
         self._unhold(hold)
-        self._execute("UPDATE hold SET state = 'released' WHERE id = ?", (hold.id,))
+        self._execute("UPDATE hold SET state = 'released' WHERE number = ?", (self._number_of(hold.id),))
 
     def put_approval(self, approval: Approval) -> None:
         columns = [getattr(approval, name) for name in COLUMNS]
@@ -330,15 +331,33 @@ class SqliteTransaction:
             self._execute("DELETE FROM hold_part WHERE until <= ?", (now,))
             self._lapsed = (now, {})
 
+    def _number_of(self, id: str) -> int | None:
+        """The number of the hold with this id. Those whose ids do not begin with theirs have numbers below zero."""
+        serial = _serial_in(id)
+        for where, bound in (("number = ?", (serial, id)), ("number < ?", (0, id))):
+            for (number,) in self._execute(f"SELECT number FROM hold WHERE {where} AND id = ?", bound):  # noqa: S608
+                if type(number) is int:
+                    return number
+        return None
+
     def _unhold(self, hold: Hold) -> list[int]:
         """Take a hold off its counters, and say which those were."""
         found = []
         self._lapsed = None
-        for (parts,) in self._execute("SELECT parts FROM hold WHERE id = ?", (hold.id,)):
-            for number, until in parts_from(parts):
-                found.append(number)
-                bound = (until, hold.id, number)
+        number = self._number_of(hold.id)
+        for (parts,) in self._execute("SELECT parts FROM hold WHERE number = ?", (number,)):
+            for counter, until in parts_from(parts):
+                found.append(counter)
+                bound = (until, number, counter)
                 self._execute("DELETE FROM hold_part WHERE until = ? AND hold = ? AND counter = ?", bound)
                 if self._connection.changes():
-                    self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, number))
+                    self._execute("UPDATE counter SET held = held - ? WHERE id = ?", (hold.estimate, counter))
         return found
+
+
+def _serial_in(id: str) -> int | None:
+    """The running number that the ids of holds begin with."""
+    digits = id[3 : 3 + _SERIAL_DIGITS]
+    if id.startswith("rs-") and len(digits) == _SERIAL_DIGITS and not digits.strip("0123456789abcdef"):
+        return int(digits, 16)
+    return None
