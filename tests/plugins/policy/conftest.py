@@ -16,14 +16,15 @@ def new_store(request, tmp_path):
         if kind == "memory":
             return MemoryStore()
         if kind == "sqlite":
-            return SqliteStore(tmp_path / f"store-{len(made)}", "normal")
-        # Tests have clocks of their own.
-        made.append(PostgresStore(request.getfixturevalue("postgres").new_database(), server_clock=False))
+            made.append(SqliteStore(tmp_path / f"store-{len(made)}", "normal"))
+        else:
+            # Tests have clocks of their own.
+            made.append(PostgresStore(request.getfixturevalue("postgres").new_database(), server_clock=False))
         return made[-1]
 
     yield make
     for store in made:
-        store.close()
+        (store.database if isinstance(store, SqliteStore) else store).close()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from policy_world import EVERYTHING, NOON, World, budget, rate
+from policy_world import EVERYTHING, NOON, NewStore, World, budget, rate
 
 from codespar_cli.core.hooks import CallContext, PolicyHook
 from codespar_cli.core.services import Services
@@ -15,6 +15,12 @@ SHUT = {"id": "shut", "effect": "window", "open": ["Sun 08:00-09:00"]}
 BROKE = budget("1", costs=None)
 BROKE.pop("costs")
 BUSY = rate("1 per 1h")
+
+
+@pytest.fixture(autouse=True, params=["memory", "sqlite", "postgres"])
+def every_store(request, new_store, monkeypatch):
+    """Every test of this module runs on every store."""
+    monkeypatch.setattr(NewStore, "make", lambda: new_store(request.param))
 
 
 def codes(*rules, cost="5"):
@@ -87,8 +93,7 @@ def test_a_pending_approval_consumes_nothing():
     world = World(ASK, budget("10"), rate("1 per 1h"), EVERYTHING)
     for _ in range(3):
         assert world.ask(cost=10).code == "approval_required"
-    assert not world.store.contents.holds
-    assert not world.store.contents.counters
+    assert world.holds_nothing()
 
 
 def test_a_denied_call_consumes_nothing_in_any_stage():
@@ -129,7 +134,7 @@ def test_what_is_no_request_is_denied_and_recorded(agent, tool, cost):
         assert (decision.allowed, decision.code, decision.stage) == (False, "invalid_request", "request")
     assert world.engine.preview(agent, tool, cost).code == "invalid_request"
     assert world.engine.decide(agent, tool, cost).code == "invalid_request"
-    assert [record.body["code"] for record in world.store.contents.records] == ["invalid_request"] * 2
+    assert [record.body["code"] for record in world.records] == ["invalid_request"] * 2
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_a_context_with_unusable_names_is_no_request(fields):
     decision = world.engine.evaluate("a", "t", context=CallContext(**fields))
     assert decision.code == "invalid_request"
     assert world.engine.decide("a", "t", context=CallContext(**fields)).code == "invalid_request"
-    assert len(world.store.contents.records) == 2
+    assert len(world.records) == 2
 
 
 def test_a_context_of_another_kind_is_no_request():
@@ -174,7 +179,7 @@ def test_observe_mode_allows_and_records_what_enforce_would_say():
     assert "enforce mode would say: never" in decision.reason
     assert world.ask("u", cost=8).code is None
     assert world.ask("u", cost=8).code == "budget_exceeded"
-    bodies = [record.body for record in world.store.contents.records]
+    bodies = [record.body for record in world.records]
     assert [(body["allowed"], body["verdict"]) for body in bodies] == [(True, "deny"), (True, "allow"), (True, "deny")]
     world.observe = False
     world.use(budget("10"), EVERYTHING)
@@ -190,7 +195,7 @@ def test_every_answer_leaves_exactly_one_record():
         world.ask("paid", cost=50),
         world.ask("bad name"),
     ]
-    bodies = [record.body for record in world.store.contents.records]
+    bodies = [record.body for record in world.records]
     assert [body.get("code") for body in bodies] == [decision.code for decision in asked]
     assert [body["decision"] for body in bodies] == [decision.decision_id for decision in asked]
     assert len({body["decision"] for body in bodies}) == 5
@@ -204,8 +209,8 @@ def test_previews_and_pure_decisions_leave_nothing():
     for _ in range(3):
         assert world.look(cost=9).allowed
         assert world.engine.decide("a", "t", 9).allowed
-    assert not world.store.contents.records
-    assert not world.store.contents.holds
+    assert not world.records
+    assert world.holds_nothing()
 
 
 def test_arguments_are_recorded_as_a_keyed_digest():
@@ -213,12 +218,12 @@ def test_arguments_are_recorded_as_a_keyed_digest():
     world.ask(args={"password": "hunter2"})
     world.ask(args={"password": "hunter2"})
     world.ask(args={"password": "hunter3"})
-    bodies = [record.body for record in world.store.contents.records]
+    bodies = [record.body for record in world.records]
     assert bodies[0]["args_digest"] == bodies[1]["args_digest"] != bodies[2]["args_digest"]
     assert "hunter" not in repr(bodies)
     other = World(EVERYTHING)
     other.ask(args={"password": "hunter2"})
-    assert other.store.contents.records[0].body["args_digest"] != bodies[0]["args_digest"]
+    assert other.records[0].body["args_digest"] != bodies[0]["args_digest"]
 
 
 def test_record_args_keeps_the_arguments():
@@ -226,7 +231,7 @@ def test_record_args_keeps_the_arguments():
     world.use(EVERYTHING, record_args=True)
     world.ask(args={"b": [1, 2.5], "a": "x"})
     world.ask(args={"big": "x" * 100_000})
-    first, second = (record.body for record in world.store.contents.records)
+    first, second = (record.body for record in world.records)
     assert first["args"] == {"b": [1, 2.5], "a": "x"}
     assert "args_digest" in second
 
@@ -249,7 +254,7 @@ def test_arguments_that_are_not_json_do_no_harm(args):
         world.use(EVERYTHING, record_args=record_args)
         decision = world.ask(args=args)
         assert decision.allowed
-        assert len(world.store.contents.records) == 1
+        assert len(world.records) == 1
 
 
 def test_arguments_that_contain_themselves_do_no_harm():
@@ -263,7 +268,7 @@ def test_arguments_that_contain_themselves_do_no_harm():
     world = World(EVERYTHING)
     assert world.ask(args=loop).allowed
     assert world.ask(args=deep).allowed
-    assert all(record.body["args_unreadable"] for record in world.store.contents.records)
+    assert all(record.body["args_unreadable"] for record in world.records)
 
 
 class BrokenStore:
