@@ -95,7 +95,7 @@ def take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: s
     if not parts:
         return None
     assert call.micros is not None
-    hold = Hold(id, space, call.context.tenant, call.agent, call.tool, now, expires_at, call.micros)
+    hold = Hold(id, space, call.context.tenant, call.agent, call.plan.names[-1], now, expires_at, call.micros)
     transaction.take(hold, parts)
     return id
 

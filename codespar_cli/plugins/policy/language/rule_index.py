@@ -90,7 +90,7 @@ class RuleIndex:
         self._agents = PatternIndex((number, rule.agents) for number, rule in numbered)
         self._tools = PatternIndex((number, rule.tools) for number, rule in numbered)
         limits = [(number, rule) for number, rule in numbered if not isinstance(rule, Allow)]
-        spelled = [(number, [each for each in rule.tools if _names_a_spelling(each)]) for number, rule in limits]
+        spelled = [(number, [each for each in rule.tools if names_a_spelling(each)]) for number, rule in limits]
         self._spelled = PatternIndex((number, patterns) for number, patterns in spelled if patterns)
 
     def about(self, agent: str, tool: str) -> list[Rule]:
@@ -107,7 +107,7 @@ def _match(groups: Iterable[_Group], names: Sequence[str], found: set[int]) -> N
             found |= group.owners
 
 
-def _names_a_spelling(pattern: Pattern) -> bool:
+def names_a_spelling(pattern: Pattern) -> bool:
     """Whether a pattern was written for one spelling, and so means the others: `*` alone is not about `mcp__a__b`."""
     return not pattern.text.startswith("*") or "__" in pattern.text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codespar_cli.plugins.policy.language.patterns import RE2, Pattern
+from codespar_cli.plugins.policy.language.rule_index import names_a_spelling
 from codespar_cli.plugins.policy.language.rules import Allow, Rule
 from codespar_cli.plugins.policy.language.tool_names import canonical_name, every_name, names_of
 from codespar_cli.plugins.policy.review.comparing import Width, covers, width_of_patterns
@@ -44,21 +45,16 @@ def is_about(rule: Rule, tool: str) -> bool:
 
 
 def _limits(pattern: Pattern, tool: str) -> bool:
-    return any(pattern.matches(name) for name in (every_name(tool) if _is_spelled(pattern) else names_of(tool)))
-
-
-def _is_spelled(pattern: Pattern) -> bool:
-    """Whether a rule that limits looks for this pattern under every name of a tool, as rule_index.py does."""
-    return not pattern.text.startswith("*") or "__" in pattern.text
+    return any(pattern.matches(name) for name in (every_name(tool) if names_a_spelling(pattern) else names_of(tool)))
 
 
 def _covers(wide: Pattern, narrow: Pattern) -> bool:
     if wide.text == narrow.text:
         return True
     if not narrow.exact:
-        return _is_spelled(wide) and covers(wide, narrow)
+        return names_a_spelling(wide) and covers(wide, narrow)
     names = every_name(narrow.prefix)
-    if len(names) > 1 and not _is_spelled(wide):
+    if len(names) > 1 and not names_a_spelling(wide):
         return False
     # A name that can be read in two ways is matched by calls that go by only one of them.
     unambiguous = len({canonical_name(name) for name in names}) == 1

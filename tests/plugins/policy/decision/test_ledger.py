@@ -267,3 +267,10 @@ def test_a_retry_waits_for_the_last_of_all_that_deny(world):
     assert (decision.rule_id, decision.retry_after) == ("a", 6 * 3600.0)
     world.use({"id": "a", "window": "rolling 3h", **money}, {"id": "b", "window": "rolling 1h", **money}, EVERYTHING)
     assert world.look(cost=1).retry_after == 3 * 3600.0
+
+
+def test_a_settle_under_another_spelling_finds_the_hold(store):
+    world = World(budget("10"), EVERYTHING, store=store)
+    held = world.ask("mcp__github__search", cost="3").reservation_id
+    settled = world.engine.record_usage("a", "github/search", "2")
+    assert (settled.reservation_id, settled.unreserved) == (held, False)
