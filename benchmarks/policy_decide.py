@@ -1,6 +1,7 @@
 """A decision without a store: how long, and does it stay flat from 1 to 1,000 rules?
 
-Every policy holds N allow rules about N tools, one deny rule about arguments and a default of deny; the calls rotate over
+Every policy holds N allow rules about N tools, one deny rule about arguments, a budget, a rate, a window that is open, an
+approval under a condition, and a default of deny; the calls rotate over
 the tools, over agents, and over allow, deny and no match. Prints microseconds, and each N as a ratio to N = 1, all of
 them measured in the same run, interleaved. Promise: p50 <= 3 us, and 1,000 rules at most 1.3 x 1 rule.
 """
@@ -27,8 +28,13 @@ def engine(size: int) -> PolicyEngine:
     lines = [
         "version: 1",
         "default: deny",
+        "costs: {'**': '0.01'}",
         "rules:",
         "  - {id: forced, effect: deny, tools: ['svc/**'], when: {args.force: true}}",
+        "  - {id: money, effect: budget, tools: ['svc/**'], limit: '100', per: agent, window: calendar day}",
+        "  - {id: pace, effect: rate, tools: ['svc/**'], limit: 100 per 1h, per: agent}",
+        "  - {id: hours, effect: window, tools: ['svc/**'], open: ['00:00-24:00']}",
+        "  - {id: people, effect: approve, tools: ['svc/**'], when: {args.amount: {gt: 100}}}",
     ]
     for number in range(size):
         tools = f"['svc/{number}/read', 'svc/{number}/list_*']"

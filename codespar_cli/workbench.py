@@ -10,6 +10,9 @@ from codespar_cli.core.administration.policy_diff import PolicyChange
 from codespar_cli.core.administration.policy_scenarios import ScenarioResult
 from codespar_cli.core.clock import system_clock
 
+FILE = "FILE"
+"""What an error calls a file that was named on the command line."""
+
 
 def run_scenarios(paths: Iterable[Path]) -> list[ScenarioResult]:
     """Play every scenario of these files, each on an empty store; all files are read before the first is played.
@@ -28,7 +31,7 @@ def diff_policies(first: Path, second: Path) -> list[PolicyChange]:
     from codespar_cli.plugins.policy.language.policy_reader import load_policy
     from codespar_cli.plugins.policy.review.diff import differences
 
-    return differences(load_policy(first), load_policy(second))
+    return differences(load_policy(first, key=FILE), load_policy(second, key=FILE))
 
 
 def lint_file(path: Path, tools: Sequence[str] | None = None) -> list[Finding]:
@@ -36,7 +39,7 @@ def lint_file(path: Path, tools: Sequence[str] | None = None) -> list[Finding]:
     from codespar_cli.plugins.policy.language.policy_reader import load_policy
     from codespar_cli.plugins.policy.review.lint import findings_in
 
-    return findings_in(load_policy(path), system_clock(), tools)
+    return findings_in(load_policy(path, key=FILE), system_clock(), tools)
 
 
 def rule_ids(path: Path) -> list[str]:

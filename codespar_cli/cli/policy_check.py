@@ -36,6 +36,11 @@ def run(session: Session, options: Options) -> int:
     """Evaluate one call and show the answer. Raises UsageError for JSON or a time that cannot be read."""
     # One moment for the whole run: what is shown as "passes at" is counted from when the policy was asked.
     moment = _moment(options.at) or session.clock()
+    if options.reserve and moment > session.clock():
+        raise UsageError(
+            "--at: a reservation cannot be made in the future: it would move the store's clock there for good",
+            hint="leave out --reserve, or play the calls with codespar policy test",
+        )
     session.clock = lambda: moment
     context = CallContext(
         tenant=session.tenant,

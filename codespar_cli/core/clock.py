@@ -30,6 +30,11 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def iso_second(moment: datetime) -> str:
+    """`2026-11-23T09:00:00Z`: to the second, rounded up. At the time that is shown it has happened."""
+    return (moment + timedelta(seconds=1) - MICROSECOND).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def parse_moment(text: str) -> datetime:
     """An ISO 8601 time; without an offset it is UTC. Raises ValueError."""
     moment = datetime.fromisoformat(text.strip())

@@ -27,7 +27,7 @@ from codespar_cli.storage.private_files import (
     facts_of,
     store_exists,
 )
-from codespar_cli.storage.sqlite_errors import corrupt, held_by_another, in_our_words, within_a_fork
+from codespar_cli.storage.sqlite_errors import corrupt, gone, held_by_another, in_our_words, within_a_fork
 from codespar_cli.storage.turnstile import Turnstile
 from codespar_cli.storage.write_ahead import LogLength, switch_to_wal
 
@@ -39,7 +39,8 @@ BUSY_WAIT_S = 2.5
 _OPEN_WAIT_S = 20.0
 # The log is folded back when it passes this many 4 KiB pages: small, since every cold start reads what is left of it.
 _CHECKPOINT_PAGES = 512
-_FOLD_WAIT_S = 0.1
+# Long enough for a writer who is about to commit, too short for a reader to be waited for.
+_FOLD_WAIT_S = 0.01
 _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
@@ -246,15 +247,12 @@ class Database:
     def _migrated(self, turnstile: Turnstile, patience: Patience) -> apsw.Connection:
         # Whoever gets here has the turnstile, so the state of the file is looked at afresh.
         if turnstile.store_was_made and (not self.path.exists() or self.path.stat().st_size == 0):
-            raise StoreError(
-                "the store is gone, and with it what it counted",
-                code="store_missing",
-                file=str(self.path),
-                hint=f"restore it from a backup, or start anew with: rm {self._lock_path}",
-            )
+            raise gone(self.path, self._lock_path)
         ensure_private_file(self.path)
         connection, version = self._configured()
         try:
+            if version == 0 and turnstile.store_was_made:
+                raise gone(self.path, self._lock_path)  # all there was, was in a log that somebody has removed
             if version < len(self._schema.migrations):
                 if not switch_to_wal(connection, str(self.path), patience.lasts):
                     raise held_by_another(self.path, patience.waited_s)
@@ -309,6 +307,8 @@ class Database:
 
     def _begin_write(self) -> apsw.Connection:
         try:
+            if self._connection is not None and _file_at(self.path) != self._opened_file:
+                self._drop()  # what would be written to a file that was removed or replaced is lost
             connection = self._connection or self._open()
             self._begin(connection)
         except Exception as error:
@@ -341,23 +341,23 @@ class Database:
     def _fold_log(self, connection: apsw.Connection) -> None:
         """Move the log into the file and begin it anew, with everybody else kept out by the turnstile.
 
-        SQLite's own checkpoint does it after a commit while the next writer is under way, who keeps the log from
-        beginning anew: it then grows for ever, and every commit pays for another attempt. Here an attempt that a
-        reader thwarts is made again when the log has grown as much once more.
+        SQLite's own checkpoint runs after a commit while the next writer is under way, who keeps the log from beginning
+        anew: it then grows for ever, and every commit pays for another attempt. A reader keeps it from it, too: after an
+        attempt that one thwarts, no process makes another before the log has doubled.
         """
-        turnstile = self._turnstile
+        pages, turnstile = self._log.pages, self._turnstile
         assert turnstile is not None
-        self._fold_at = self._log.pages + _CHECKPOINT_PAGES
-        patience = Patience(_FOLD_WAIT_S)
+        self._fold_at = max(turnstile.patience_pages, _CHECKPOINT_PAGES)
+        if pages < self._fold_at:
+            return
         try:
-            turnstile.enter(patience)
+            turnstile.enter(Patience(10 * _FOLD_WAIT_S))
         except StoreError:
             return
         try:
-            self._busy.patience = patience
+            self._busy.patience = Patience(_FOLD_WAIT_S)
             busy, *_ = next(iter(connection.execute("PRAGMA wal_checkpoint(RESTART)")))
-            if not busy:
-                self._fold_at = _CHECKPOINT_PAGES
+            turnstile.patience_pages = 2 * pages if busy else 0
         except apsw.Error:
             pass  # what was committed is committed; the next transaction finds out what is wrong with the disk
         finally:

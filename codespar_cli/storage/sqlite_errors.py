@@ -44,6 +44,15 @@ def corrupt(path: Path, finding: str) -> StoreCorrupt:
     )
 
 
+def gone(path: Path, lock: Path) -> StoreError:
+    return StoreError(
+        "the store is gone, and with it what it counted",
+        code="store_missing",
+        file=str(path),
+        hint=f"restore it from a backup, or start anew with: rm -f {path} {lock}",
+    )
+
+
 def held_by_another(path: Path, waited_s: float) -> StoreBusy:
     return StoreBusy(f"another process held the store for {waited_s:.1f} s", file=str(path), hint=f"fuser -v {path}")
 

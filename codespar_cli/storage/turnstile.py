@@ -21,6 +21,7 @@ from codespar_cli.storage.private_files import ensure_private_file, reason
 _POLL_S = 0.001
 _POLL_LIMIT_S = 0.002
 _INITIALISED = b"1"
+_PAGES = 8
 
 
 class Turnstile:
@@ -78,6 +79,15 @@ class Turnstile:
     def remember_store(self) -> None:
         os.pwrite(self._descriptor, _INITIALISED, 0)
         os.fsync(self._descriptor)
+
+    @property
+    def patience_pages(self) -> int:
+        """Up to which length of the log nobody need try to fold it; 0 when no attempt has failed. For all processes."""
+        return int.from_bytes(os.pread(self._descriptor, _PAGES, 1), "big")
+
+    @patience_pages.setter
+    def patience_pages(self, pages: int) -> None:
+        os.pwrite(self._descriptor, pages.to_bytes(_PAGES, "big"), 1)
 
     def close(self) -> None:
         os.close(self._descriptor)

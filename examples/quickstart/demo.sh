@@ -10,10 +10,16 @@ unset CODESPAR_CONFIG CODESPAR_STATE_DIR CODESPAR_TENANT XDG_STATE_HOME XDG_CONF
 bold='' dim='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m'); fi
 
+token='' # an approval's is random: the one that is printed stands for the one in session.txt
 play() { # one command, and the exit code that session.txt promises
-    printf '%s$ %s%s\n' "$bold" "$1" "$plain"
-    eval "$1" </dev/null
+    command=$1
+    [ -z "$token" ] || command=$(printf '%s\n' "$1" | sed "s/ap-[0-9A-Z]\{8\}/$token/g")
+    printf '%s$ %s%s\n' "$bold" "$command" "$plain"
+    eval "$command" </dev/null >"$HOME/.printed" 2>&1
     code=$?
+    cat "$HOME/.printed"
+    found=$(sed -n 's/.*\(ap-[0-9A-Z]\{8\}\).*/\1/p' "$HOME/.printed" | head -n 1)
+    [ -z "$found" ] || token=$found
     [ "$code" -eq 0 ] || printf '%s[exit code %s]%s\n' "$dim" "$code" "$plain"
     if [ "$code" -ne "$2" ]; then
         printf 'demo: expected exit code %s\n' "$2" >&2

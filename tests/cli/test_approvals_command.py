@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,8 +88,14 @@ def test_list_shows_what_waits_and_all_of_it(codespar):
     codespar("approvals", "approve", first, "--as", "ann")
     codespar("approvals", "deny", second, "--as", "bob", "--reason", "no")
     (found,) = json.loads(codespar("approvals", "list", "-o", "json")[1])
-    moments = [found.pop("created_at"), found.pop("expires_at")]
-    assert sorted(moments) == moments
+    asked, ends = datetime.fromisoformat(found.pop("created_at")), found.pop("expires_at")
+    over = asked + timedelta(hours=1)
+    assert over <= datetime.fromisoformat(ends) < over + timedelta(seconds=1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", ends)
+    assert ends in codespar("approvals", "list")[1]
+    assert f"  expires at    {ends}\n" in codespar("approvals", "show", first)[1]
+    lines = codespar("approvals", "list", "-o", "jsonl")[1].splitlines()
+    assert [json.loads(line)["token"] for line in lines] == [first]
     assert found == {
         "token": first, "agent": "cli", "tool": "deploy/run", "status": "pending", "votes": 1, "quorum": 2,
         "cost": "5", "project": "web", "environment": "prod", "notified": False,
@@ -114,7 +121,7 @@ def test_show_says_what_is_approved_and_what_is_not_shown(codespar, project):
     assert '"a\\u001b[2J\\n cost 0"' in lines[5]
     assert lines[6:9] == [
         "the arguments are longer than shown here: what runs is what the digest covers",
-        "1 value is not shown because of a name that sounds secret",
+        "1 value is not shown, or not whole: a name or a look that is a secret's",
         "needs 1, from anyone but who asked by rule solo, 1 so far (ann)",
     ]
     assert lines[9].endswith(r": hm\x1b[1m")
@@ -158,7 +165,7 @@ def start(*words, **environ):
 
 def test_watching_shows_each_request_and_each_change(codespar):
     _, old = ask(codespar, "deploy/run", "--args", '{"n": 0}')
-    process = start("approvals", "list", "--watch", "-o", "json")
+    process = start("approvals", "list", "--watch", "-o", "jsonl")
     try:
         seen = [json.loads(process.stdout.readline())]
         _, new = ask(codespar, "deploy/run")
@@ -177,8 +184,17 @@ def test_watching_shows_each_request_and_each_change(codespar):
     ]  # fmt: skip
 
 
+def test_watching_is_no_one_document(codespar):
+    code, out, err = codespar("approvals", "list", "--watch", "-o", "json")
+    assert (code, out) == (2, "")
+    assert json.loads(err)["error"] == {
+        "code": "usage", "message": "`-o json` is one document and needs an end",
+        "hint": "use -o jsonl, or leave out --watch", "file": None, "line": None,
+    }  # fmt: skip
+
+
 def test_watching_shows_what_expires(codespar):
-    process = start("approvals", "list", "--watch", "-o", "json")
+    process = start("approvals", "list", "--watch", "-o", "jsonl")
     try:
         _, token = ask(codespar, "soon")
         seen = [json.loads(process.stdout.readline()) for _ in range(2)]
@@ -189,7 +205,7 @@ def test_watching_shows_what_expires(codespar):
     assert codespar("approvals", "list")[2] == "nothing waits for approval\n"
 
 
-@pytest.mark.parametrize("output", ["table", "json"])
+@pytest.mark.parametrize("output", ["table", "jsonl"])
 def test_watching_ends_when_nobody_reads_any_more(codespar, output):
     ask(codespar, "deploy/run")
     process = start("approvals", "list", "--watch", "-o", output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from naive_policy import length
@@ -39,6 +39,14 @@ class NaiveApprovals:
                 "used": False,
             }
             self.requests.append(found)
+
+    def in_time(self, call: dict, cost: Fraction | None, at: datetime, answer: tuple) -> tuple:
+        """No time would do at which what was approved has expired: a new approval is what is missing then."""
+        request, retry = self.newest(call, cost), answer[3]
+        if call["standing"] != "granted" or retry is None:
+            return answer
+        late = at + timedelta(microseconds=int(retry * 10**6)) >= request["expires"]
+        return (*answer[:3], None, answer[4]) if late else answer
 
     def vote(self, index: int, name: str, yes: bool, now: datetime) -> bool:
         """Whether the vote counts."""

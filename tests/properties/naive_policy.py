@@ -13,7 +13,7 @@ from functools import cache
 from operator import ge, gt, le, lt
 from zoneinfo import ZoneInfo
 
-from naive_names import names
+from naive_names import counted, names, priced
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 EFFECTS = ["deny", "approve", "budget", "rate", "window", "allow"]
@@ -70,7 +70,7 @@ class Naive:
     def __init__(self, policy: dict) -> None:
         self.policy, self.zone = policy, ZoneInfo(policy.get("timezone", "UTC"))
         self.rules = sorted(policy["rules"], key=lambda rule: rule["id"])
-        self.ttl = length(policy["hold_ttl"])
+        self.ttl, self.costs = length(policy["hold_ttl"]), policy.get("costs", {})
         self.spent: list[dict] = []  # one for each rule that counted something
         self.last = datetime.min.replace(tzinfo=UTC)
 
@@ -97,12 +97,12 @@ class Naive:
     def cost(self, call: dict) -> Fraction | None:
         if call["cost"] is not None:
             return Fraction(call["cost"])
-        prices = [pattern for pattern in self.policy.get("costs", {}) if matches(pattern, names(call["tool"])[0])]
-        best = max(prices, key=lambda text: (len(text.partition("*")[0]), "*" not in text, text), default=None)
-        return None if best is None else Fraction(self.policy["costs"][best])
+        fits = ([text for text in self.costs if matches(text, name)] for name in priced(call["tool"]))
+        best = (max(each, key=lambda t: (len(t.partition("*")[0]), "*" not in t, t)) for each in fits if each)
+        return max((Fraction(self.costs[text]) for text in best), default=None)
 
     def scope(self, rule: dict, call: dict) -> tuple:
-        per, who = rule.get("per", []), {**call, "tool": names(call["tool"])[0]}
+        per, who = rule.get("per", []), {**call, "tool": counted(call["tool"])}
         return (call["tenant"], *((name, who[name]) for name in sorted([per] if isinstance(per, str) else per)))
 
     def label(self, rule: dict, at: datetime) -> date | None:

@@ -13,7 +13,10 @@ class Case(NamedTuple):
     history: list[tuple[timedelta, tuple]]
 
 
-TOOLS = ["a/x", "a/x", "a/y", "a/b/x", "c", "mcp__a__x", "mcp_a_b_x", "MCP:a:y", "Bash", "run_shell_command", "Read"]
+TOOLS = [
+    "a/x", "a/x", "a/y", "a/b/x", "c", "mcp__a__x", "mcp_a_b_x", "MCP:a:y", "Bash", "run_shell_command", "Read",
+    "a_b/x", "Mcp:a_b:x", "MCP__a__x", "mcp__a__b__x", "BASH", "Run_Shell_Command",
+]  # fmt: skip
 PATTERNS = [
     "a/x", "a/*", "a/**", "**", "c", "*", "a/**/x", "**/x", "*/b/**", "*x", "mcp__a__*", "mcp_a_b/x", "a_b/x", "Bash",
     "shell", "read_file", "fs/**", "*__a__x", "r*",

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from naive_approvals import NaiveApprovals
+from naive_names import counted
 from naive_policy import Naive
 from policy_generators import Case, case
 
@@ -29,7 +30,6 @@ from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 MANY = 100_000
-WHOSE = ("tenant", "agent", "tool")
 SEED = int(os.environ.get("CODESPAR_POLICY_SEED", "0")) or random.SystemRandom().randrange(1, 10**12)
 
 
@@ -72,7 +72,7 @@ class Play:
         rules = [rule for rule in model.rules if rule["effect"] == "approve" and model.about(rule, call)]
         now, cost = max(at, model.last), model.cost(call)
         call["standing"] = self.desk.standing(call, cost, rules, now) if rules else ""
-        expected = model.ask(at, call)
+        expected = self.desk.in_time(call, cost, at, model.ask(at, call))
         self.desk.answered(call, cost, rules, now, expected)
 
         retry = None if decision.retry_after is None else Fraction(round(decision.retry_after * 10**6), 10**6)
@@ -121,7 +121,7 @@ class Play:
         call = {**call, "cost": call["cost"] or "1"}
         settled = self.engine.record_usage(call["agent"], call["tool"], call["cost"], context=context_of(call))
         now = max(self.now, self.model.last)
-        mine = [hold for hold in self.holds if all(hold["call"][name] == call[name] for name in WHOSE)]
+        mine = [hold for hold in self.holds if whose(hold["call"]) == whose(call)]
         who = [hold for hold in mine if hold["state"] == "open"]
         oldest = min(((hold["expires"] <= now, hold["at"]) for hold in who), default=None)
         first = {hold["id"]: hold for hold in who if (hold["expires"] <= now, hold["at"]) == oldest}
@@ -157,6 +157,10 @@ class Play:
                 scopes = {event["scope"] for event in self.model.spent if event["rule"] == rule["id"]}
                 scopes = {scope for scope in scopes if scope[0] == "default"}
                 assert used[rule["id"]] == sum(self.model.used(rule, scope, now) for scope in scopes)
+
+
+def whose(call):
+    return call["tenant"], call["agent"], counted(call["tool"])
 
 
 def context_of(call):

@@ -152,6 +152,36 @@ def test_a_store_that_is_gone_is_not_made_anew(path, loss):
     assert caught.value.code == "store_missing"
 
 
+def test_a_log_that_held_everything_and_is_removed_is_a_store_that_is_gone(path):
+    database = Database(path, ONE)
+    with database.write() as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    database.close()
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    with pytest.raises(StoreError) as caught:
+        Database(path, ONE).query("SELECT 1")
+    assert caught.value.code == "store_missing"
+
+
+def test_a_writer_leaves_a_file_that_was_removed_or_replaced(path, tmp_path):
+    database, other = Database(path, ONE), Database(tmp_path / "other" / "store.db", ONE)
+    for each, number in ((database, 1), (other, 2)):
+        with each.write() as connection:
+            connection.execute("INSERT INTO t VALUES (?)", (number,))
+    other.truncate_log()
+    database.truncate_log()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    with pytest.raises(StoreError) as caught, database.write():
+        pass
+    assert caught.value.code == "store_missing"
+    other.path.rename(path)
+    with database.write() as connection:
+        connection.execute("INSERT INTO t VALUES (3)")
+    assert Database(path, ONE).query("SELECT x FROM t ORDER BY x") == [(2,), (3,)]
+
+
 def test_another_programs_database_is_refused(path):
     path.parent.mkdir(mode=0o700, parents=True)
     apsw.Connection(str(path)).execute("CREATE TABLE mine (x)")

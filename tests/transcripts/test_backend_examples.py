@@ -22,5 +22,6 @@ def test_the_sandbox_goes_as_written(name, newcomer, tmp_path):
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "120",
+        "TMPDIR": str(tmp_path),
     }
     assert run((EXAMPLES / name / "session.txt").read_text(), directory, environment) is None

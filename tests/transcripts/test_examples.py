@@ -1,7 +1,9 @@
 """The sandboxes under examples/: each session goes as written, and each has its bad twin."""
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,8 +26,41 @@ def test_a_sandbox_goes_as_written(name, newcomer, tmp_path):
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "120",
+        "TMPDIR": str(tmp_path),
     }
     assert run((EXAMPLES / name / "session.txt").read_text(), directory, environment) is None
+
+
+# What is different each time it is typed: ids, times, and how long until then.
+VARYING = re.compile(r"\b(ap|rs)-\w+|\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
+@pytest.mark.parametrize("name", [*EVERY, "cedar", "rego"])
+def test_a_readme_answers_the_same_whatever_was_typed_before(name, newcomer, tmp_path):
+    """Typed twice in one home, the README's commands print the same."""
+    directory = tmp_path / name
+    shutil.copytree(EXAMPLES / name, directory)
+    readme = (EXAMPLES / name / "README.md").read_text()
+    commands = re.findall(r"^(?:\$ |    (?=codespar|export))(.*)$", readme, re.M)
+    assert len(commands) > 1
+    environment = {
+        "HOME": str(newcomer),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(tmp_path),
+    }
+
+    def printed():
+        script = "\n".join(commands)
+        answer = subprocess.run(
+            ["sh"], input=script, cwd=directory, env=environment, capture_output=True, text=True, timeout=120
+        )
+        return VARYING.sub("[..]", answer.stdout)
+
+    first = printed()
+    shutil.copytree(EXAMPLES / name, directory, dirs_exist_ok=True)
+    assert first
+    assert printed() == first
 
 
 @pytest.mark.parametrize("name", EVERY)

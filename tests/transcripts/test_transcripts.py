@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def test_the_quickstart_goes_as_written(tmp_path, environment):
     directory = tmp_path / "quickstart"
     shutil.copytree(QUICKSTART, directory)
     assert run((QUICKSTART / "session.txt").read_text(), directory, environment) is None
+
+
+def test_the_demo_plays_the_whole_quickstart(tmp_path, environment):
+    directory = tmp_path / "quickstart"
+    shutil.copytree(QUICKSTART, directory)
+    demo = subprocess.run(["sh", "demo.sh"], cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    assert (demo.returncode, demo.stderr) == (0, "")
+    played = [line.removeprefix("$ ") for line in demo.stdout.splitlines() if line.startswith("$ ")]
+    assert len(played) == len(parse((QUICKSTART / "session.txt").read_text()))
 
 
 def test_the_readme_shows_the_quickstarts_session():

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codespar_cli.cli.lazy import FileGroup
-from codespar_cli.cli.parameters import Output, OutputOption
+from codespar_cli.cli.parameters import Output, OutputOption, StreamOption, StreamOutput
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.tailing import ReaderWatch
 from codespar_cli.cli.views import approvals as view
-from codespar_cli.errors import CodesparError
+from codespar_cli.errors import CodesparError, UsageError
 
 if TYPE_CHECKING:
     from codespar_cli.core.administration.policy import ApprovalState
@@ -36,17 +36,21 @@ def list_requests(
     context: typer.Context,
     everything: Annotated[bool, typer.Option("--all", help="also what is denied, expired, used or void")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="go on, with a line for each request and each change")] = False,
-    output: OutputOption = Output.table,
+    output: StreamOption = StreamOutput.table,
 ) -> int:
     """Show what waits for approval, and what is approved and not used yet."""
     session: Session = context.obj
+    if watch and output is StreamOutput.json:
+        raise UsageError("`-o json` is one document and needs an end", hint="use -o jsonl, or leave out --watch")
     desk = session.able("policy", "approvals")
     if watch:
         _follow(session, desk, output, everything=everything)
         return 0
     states = [state for state in desk.approvals(unexpired=not everything) if everything or state.status in view.WAITING]
-    if output is Output.json:
+    if output is StreamOutput.json:
         session.terminal.json([view.summary_json(state) for state in states])
+    elif output is StreamOutput.jsonl:
+        _show_lines(session, states, output)
     else:
         nothing = "nothing has been asked yet" if everything else "nothing waits for approval"
         session.terminal.table(view.HEADERS, [view.row(state) for state in states], empty=nothing)
@@ -113,11 +117,11 @@ def _remind(session: Session, desk: Any) -> None:
         session.terminal.note(f"nobody could be told of {failure}", style="yellow")
 
 
-def _follow(session: Session, desk: Any, output: Output, *, everything: bool) -> None:
+def _follow(session: Session, desk: Any, output: StreamOutput, *, everything: bool) -> None:
     seen: dict[str, ApprovalState] = {}
     reader = ReaderWatch(session.terminal.stdout)
     try:
-        if output is Output.table:
+        if output is StreamOutput.table:
             session.terminal.line(view.watch_header(), style="bold")
         changed = _changed(desk, seen, everything=everything)
         _show_lines(session, [each for each in changed if everything or each.status in view.WAITING], output)
@@ -141,9 +145,9 @@ def _changed(desk: Any, seen: dict[str, ApprovalState], *, everything: bool) -> 
     return changed
 
 
-def _show_lines(session: Session, states: Iterable[ApprovalState], output: Output) -> None:
+def _show_lines(session: Session, states: Iterable[ApprovalState], output: StreamOutput) -> None:
     for state in states:
-        if output is Output.json:
+        if output is StreamOutput.jsonl:
             session.terminal.json_line(view.summary_json(state))
         else:
             session.terminal.line(view.watch_line(state), style=view.STYLES.get(state.status, ""))

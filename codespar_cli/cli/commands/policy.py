@@ -41,7 +41,9 @@ def check(
         str | None, typer.Option("--context", metavar="JSON|@FILE", help="what rules read as context.*")
     ] = None,
     approval: Annotated[str | None, typer.Option("--approval", metavar="TOKEN", help="an approval to present")] = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="as if it were this time (ISO 8601)")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="as if it were this time (ISO 8601, UTC without offset)")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="show what every stage said")] = False,
     reserve: Annotated[bool, typer.Option("--reserve", help="take the reservation and print its id")] = False,
     output: OutputOption = Output.table,

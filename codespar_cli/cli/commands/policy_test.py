@@ -9,7 +9,7 @@ import typer
 
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.session import Session
-from codespar_cli.errors import UsageError
+from codespar_cli.errors import ConfigError, UsageError
 
 _FIRST = "policy_test.yaml"
 
@@ -39,7 +39,22 @@ def play(
     if junit is not None:
         _write(junit, view.junit(results))
     session.terminal.note(view.summary(results))
-    return 0 if all(result.passed for result in results) else 1
+    if all(result.passed for result in results):
+        return 0
+    _note_of_foreign(session)
+    return 1
+
+
+def _note_of_foreign(session: Session) -> None:
+    """A policy in another language allows nothing here, so calls that it would allow fail."""
+    from codespar_cli.cli.policy_lint import rules_file_alone
+
+    try:
+        note = rules_file_alone(session.config, "scenarios play")
+    except ConfigError:  # scenarios need no plugins.toml, not even a sound one
+        return
+    if note is not None:
+        session.terminal.note(note)
 
 
 def _beside_config(session: Session) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from codespar_cli.core.clock import iso
+from codespar_cli.core.clock import iso, iso_second
 from codespar_cli.core.durations import render_duration
 from codespar_cli.core.text import visible
 
@@ -29,7 +29,7 @@ def summary_json(state: ApprovalState) -> dict[str, Any]:
         "status": state.status,
         "votes": sum(min(need.approved, need.quorum) for need in state.needs),
         "quorum": sum(need.quorum for need in state.needs),
-        "expires_at": iso(state.expires_at),
+        "expires_at": iso_second(state.expires_at),
         "created_at": iso(state.created_at),
         "cost": state.cost,
         "project": state.project,
@@ -65,7 +65,7 @@ def state_json(state: ApprovalState) -> dict[str, Any]:
 
 
 def row(state: ApprovalState) -> tuple[object, ...]:
-    return (state.token, state.status, _votes(state), state.agent, state.tool, state.cost, _moment(state.expires_at))
+    return (state.token, state.status, _votes(state), state.agent, state.tool, state.cost, iso_second(state.expires_at))
 
 
 def watch_header() -> str:
@@ -96,7 +96,7 @@ def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
         yield _fact("", "the arguments are longer than shown here: what runs is what the digest covers"), "yellow"
     if state.args is not None and state.hidden:
         noun = "values are" if state.hidden > 1 else "value is"
-        yield _fact("", f"{state.hidden} {noun} not shown because of a name that sounds secret"), "yellow"
+        yield _fact("", f"{state.hidden} {noun} not shown, or not whole: a name or a look that is a secret's"), "yellow"
     for need in state.needs:
         yield _fact("needs", _need(need)), ""
     for vote in state.votes:
@@ -105,7 +105,7 @@ def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
     if state.also_denied:
         yield _fact("but", f"even when approved it would be denied now, {state.also_denied}"), "yellow"
     yield _fact("asked at", _moment(state.created_at)), ""
-    yield _fact("expires at", _moment(state.expires_at)), ""
+    yield _fact("expires at", iso_second(state.expires_at)), ""
     yield _fact("policy", state.policy_hash), ""
     yield _fact("digest", state.digest), ""
 
@@ -113,7 +113,7 @@ def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
 def outcome(state: ApprovalState) -> str:
     """What a vote has come to."""
     if state.status == "approved":
-        return f"{state.token} approved: this call is allowed once, until {_moment(state.expires_at)}"
+        return f"{state.token} approved: this call is allowed once, until {iso_second(state.expires_at)}"
     if state.status == "denied":
         return f"{state.token} denied"
     return f"{state.token} {state.status}: {'; '.join(_need(need) for need in state.needs)}"
@@ -139,7 +139,7 @@ def _votes(state: ApprovalState) -> str:
 
 
 def _moment(moment: datetime) -> str:
-    """To the second, rounded down: what is said to be open still is."""
+    """To the second, rounded down: when it was, something had begun."""
     return iso(moment)[:19] + "Z"
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from codespar_cli.core.clock import iso_second
 from codespar_cli.core.durations import render_duration
 from codespar_cli.core.hooks import PolicyDecision
 
@@ -100,7 +101,7 @@ def budget_json(state: BudgetState) -> dict[str, Any]:
         "spent": money(state.spent),
         "held": money(state.held),
         "left": money(state.left),
-        "resets_at": None if state.resets_at is None else _short(state.resets_at),
+        "resets_at": None if state.resets_at is None else iso_second(state.resets_at),
     }
 
 
@@ -160,18 +161,11 @@ def _seconds(decision: PolicyDecision) -> float | None:
 
 def _passes(seconds: float, now: datetime) -> str:
     try:
-        moment = _short(now + timedelta(seconds=seconds))
+        moment = iso_second(now + timedelta(seconds=seconds))
     except OverflowError:
         return "passes after every date there is"
     return f"passes at {moment} (in {render_duration(seconds)})"
 
 
 def _resets(state: BudgetState) -> str:
-    return "" if state.resets_at is None else _short(state.resets_at)
-
-
-def _short(moment: datetime) -> str:
-    """To the second, rounded up: at the time that is shown it has happened."""
-    if moment.microsecond:
-        moment = moment.replace(microsecond=0) + timedelta(seconds=1)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if state.resets_at is None else iso_second(state.resets_at)

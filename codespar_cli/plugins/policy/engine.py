@@ -17,9 +17,11 @@ from codespar_cli.core.services import Services
 from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
 from codespar_cli.errors import CodesparError, StoreUnreachable
 from codespar_cli.plugins.policy.approvals.notice import Notifier, notifier_of
+from codespar_cli.plugins.policy.approvals.standing import NO_ARGS
 from codespar_cli.plugins.policy.decision.call import Call, is_sound, problem_with, problem_with_context
+from codespar_cli.plugins.policy.decision.consideration import consider
 from codespar_cli.plugins.policy.decision.judge import JudgeError
-from codespar_cli.plugins.policy.decision.ruling import Ruling, answer, judged, refusal, rule_on
+from codespar_cli.plugins.policy.decision.ruling import Ruling, answer, refusal, rule_on
 from codespar_cli.plugins.policy.language.conditions import TooLong
 from codespar_cli.plugins.policy.language.money import as_amount
 from codespar_cli.plugins.policy.language.policy import Policy
@@ -111,21 +113,31 @@ class PolicyEngine:
         """Decide, take what an allow takes, and record: all or nothing."""
         # Here, because a check that leaves nothing behind must not pay for what records need.
         from codespar_cli.plugins.policy.decision.enforcement import Asked, enforce, record_failure
+        from codespar_cli.plugins.policy.decision.record import spell
 
         asked = Asked(agent_id, tool_name, estimated_cost, context)
         try:
             now = to_micros(self._clock())
             call, problem = self._call(agent_id, tool_name, estimated_cost, context)
-            judgement = None if call is None else judged(call, now)
+            considered = None if call is None else consider(call, now, asks=not self._observe)
+            preview, spelled = NO_ARGS if considered is None else considered.preview, spell(context)
             with self._address.store.write() as transaction:
                 now = transaction.clock(now)
                 if call is None:
                     ruling = refusal(self._policy_for(context), "invalid_request", "request", problem, now)
                 else:
-                    ruling = rule_on(call, self._space, now, transaction, judgement=judgement)
+                    ruling = rule_on(call, self._space, now, transaction, considered=considered)
                 self._keep_source(transaction, ruling.policy)
                 decision, request = enforce(
-                    transaction, asked, call, ruling, self._space, nobody=self._nobody, record_args=self._record_args
+                    transaction,
+                    asked,
+                    call,
+                    ruling,
+                    self._space,
+                    preview=preview,
+                    spelled=spelled,
+                    nobody=self._nobody,
+                    record_args=self._record_args,
                 )
             self._kept.add(ruling.policy.hash)
             if request is not None and self._notify is not None:
@@ -156,8 +168,9 @@ class PolicyEngine:
                 return answer(ruling, observe=self._observe)
             ruling = rule_on(call, self._space, now, None)
             decision, plan = answer(ruling, observe=self._observe), call.plan
-            if plan.timeless and decision.code != "invalid_request":
-                plan.remember(tuple([holds(call.cost, call.context) for holds in plan.conditions]), decision)
+            if decision.code != "invalid_request":
+                key = plan.memory_key(call.cost, call.context, self._clock, call.policy.zone)
+                plan.remember(key, decision)
             return decision
         except Exception as error:
             return answer(self._broken(error, context), observe=self._observe)
@@ -323,15 +336,14 @@ class PolicyEngine:
             return None
         policy = self._tenants.get(context.tenant, self._policy) if self._tenants else self._policy
         plan = policy.plans.get((agent, tool))
-        if plan is None or not plan.timeless:
+        if plan is None or not plan.answers:
             return None
         try:
             amount = plan.price if cost is None else as_amount(cost)
-            if plan.conditions:
-                return plan.answers.get(tuple([holds(amount, context) for holds in plan.conditions]))
+            key = plan.memory_key(amount, context, self._clock, policy.zone)
         except (ValueError, TooLong):
             return None
-        return plan.answers.get(())
+        return None if key is None else plan.answers.get(key)
 
     def _call(self, agent: str, tool: str, cost: Cost | None, context: CallContext | None) -> tuple[Call | None, str]:
         """The call, or why it is none."""

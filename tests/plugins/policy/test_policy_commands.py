@@ -19,7 +19,7 @@ rules:
   - {id: production, effect: deny, tools: [fs/write], when: {environment: production}}
   - {id: all, effect: allow}
 """
-AT = ("--at", "2026-11-23T15:00:00Z")
+AT = ("--at", "2026-11-16T15:00:00Z")
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_reserve_takes_what_record_settles_and_release_frees(policy):
         3,
         (
             "denied  budget_exceeded by rule day: 0.00 of 50.00 USD spent, 30.00 held, 30.00 asked\n"
-            "passes at 2026-11-23T15:10:00Z (in 10m)\n"
+            "passes at 2026-11-16T15:10:00Z (in 10m)\n"
         ),
     )
     assert policy("check", "paid/x", "--agent", "other", *AT)[0] == 0
@@ -220,3 +220,10 @@ def test_a_broken_store_is_a_denial_in_words(policy, project):
         assert code == 3
         assert out.startswith("denied  policy_error: ")
     assert policy("budgets")[0] == 5
+
+
+def test_a_reservation_cannot_be_made_for_a_time_to_come(policy, project):
+    code, out, err = policy("check", "paid/x", "--reserve", "--at", "2999-01-01T00:00:00Z")
+    assert (code, out) == (2, "")
+    assert "cannot be made in the future" in err
+    assert not (project / "state").exists()

@@ -112,7 +112,7 @@ def voted(approval: Approval, vote: Vote) -> Approval:
 
 def is_same_person(name: str, others: Iterable[str]) -> bool:
     """Whether a name is one of the others, however it is written: no second vote for a capital letter."""
-    return _folded(name) in {_folded(other) for other in others}
+    return folded(name) in {folded(other) for other in others}
 
 
 def new_token(random_bytes: bytes) -> str:
@@ -139,8 +139,8 @@ def _check_name(name: str) -> None:
         )
 
 
-def _folded(name: str) -> str:
-    """Without width and case. Twice, because folding case can undo a normal form."""
+def folded(name: str) -> str:
+    """A name without width and case: of two that fold alike one is the other. Twice, because folding case can undo a normal form."""
     for _ in range(2):
         name = unicodedata.normalize("NFKC", name.casefold())
     return " ".join(name.split())

@@ -1,15 +1,18 @@
 """What an approver is shown of a call's arguments: JSON as text, written here so that it cannot lie.
 
 No two keys look like one, no character turns the line around, a word that mixes alphabets is spelled out, and whatever
-is left out is counted. The digest (binding.py) covers all of it, shown or not.
+is left out is counted. The digest (binding.py) covers all of it, shown or not. That secrets are masked is a courtesy:
+a name or a look gives them away, or nothing does.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from codespar_cli.core.text import visible
@@ -19,13 +22,33 @@ _LONGEST = 4096
 # A value under a key that sounds like one of these is not shown, whatever stands between the words.
 _SECRET_WORDS = (
     "secret", "password", "passwd", "passphrase", "pwd", "token", "credential", "authorization", "bearer", "cookie",
-    "apikey", "accesskey", "private",
+    "apikey", "accesskey", "private", "passcode", "sshkey", "sessionid",
 )  # fmt: skip
+# These hide in harmless words (`keyboard`, `author`, `compass`, `spin`), so they count only as a word of the name.
+_SECRET_PARTS = frozenset({"pass", "pw", "key", "keys", "auth", "pin", "pat", "session", "jwt", "otp", "cvv", "cvc"})
+_PARTS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
+# What gives a value away. Each alternative starts at a text of its own and never looks at a character twice, so that a
+# long text is read in linear time.
+_GIVEN_AWAY = r"""
+    -----BEGIN\ [A-Z0-9 ]{0,40}PRIVATE\ KEY.*?(?:-----END\ [A-Z0-9 ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
+  | (?P<header>\b(?i:authorization)["']?\s*[:=]\s*["']?(?i:(?:bearer|basic|digest|token)\s+)?)[^\s"']+
+  | (?P<scheme>\A\s*(?i:bearer)\s+)\S+(?=\s*\Z)
+  | (?P<inside>\b(?i:bearer|basic)\s+)(?=[a-z]*[A-Z0-9._~+/=-])[A-Za-z0-9._~+/=-]{8,}
+  | (?P<user>://[^\s/?\#:@]*:)[^\s/?\#]+(?=@)
+  | (?<![A-Za-z0-9])(?:
+        (?:gh[oprsu]_|github_pat_|glpat-|[prs]k_(?:live|test)_|whsec_|xox[abeoprs]-|npm_)[A-Za-z0-9_+/=-]+
+      | (?:AKIA|ASIA)[A-Z0-9]{8,}
+      | eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9_.-]*
+      | (?:sk-|AIza)[A-Za-z0-9_-]{16,}
+    )
+"""
+_MASK = "(not shown)"
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 
 
 class Preview(NamedTuple):
-    """`hidden` values sound secret and are not in the text; `complete` is False when it was cut short."""
+    """`hidden` values sound or look secret and are not in the text, or not whole; `complete` is False when it was cut
+    short."""
 
     text: str
     hidden: int
@@ -66,7 +89,9 @@ class _Writer:
                 self.put(item)
             self._write("]")
         elif isinstance(value, str):
-            self._put_text(value)
+            masked = _secrets().sub(_mask, value)
+            self.hidden += masked != value
+            self._put_text(masked)
         else:
             self._write(str(value) if isinstance(value, Decimal) else json.dumps(value))
 
@@ -80,7 +105,7 @@ class _Writer:
             self._write(": ")
             if _sounds_secret(key):
                 self.hidden += 1
-                self._write('"(not shown)"')
+                self._write(f'"{_MASK}"')
             else:
                 self.put(item)
         self._write("}")
@@ -108,5 +133,18 @@ def _spelled(text: str) -> str:
 
 
 def _sounds_secret(key: str) -> bool:
-    bare = "".join(sign for sign in unicodedata.normalize("NFKC", key).lower() if sign.isalnum())
-    return any(word in bare for word in _SECRET_WORDS)
+    plain = unicodedata.normalize("NFKC", key)
+    bare = "".join(sign for sign in plain.lower() if sign.isalnum())
+    parts = {part.lower() for part in re.findall(_PARTS, plain)}
+    return any(word in bare for word in _SECRET_WORDS) or not parts.isdisjoint(_SECRET_PARTS)
+
+
+@cache
+def _secrets() -> re.Pattern[str]:
+    """Compiled when the first text is shown: who only decides need not wait for it."""
+    return re.compile(_GIVEN_AWAY, re.VERBOSE | re.DOTALL)
+
+
+def _mask(found: re.Match[str]) -> str:
+    """Who or what it is for stays, the secret goes."""
+    return (found[found.lastgroup] if found.lastgroup else "") + _MASK

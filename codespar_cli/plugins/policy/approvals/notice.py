@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from codespar_cli.core.clock import Clock, from_micros, iso, system_clock, to_micros
+from codespar_cli.core.clock import Clock, from_micros, iso, iso_second, system_clock, to_micros
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.approvals.approval import Approval
 from codespar_cli.plugins.policy.stores.store import Snapshot
@@ -180,7 +180,7 @@ def announcement(approval: Approval) -> dict[str, Any]:
             ],
             "requesters": list(approval.requesters),
             "also_denied": approval.also,
-            "expires_at": iso(from_micros(approval.expires_at)),
+            "expires_at": iso_second(from_micros(approval.expires_at)),
             "policy_hash": approval.policy,
             "digest": approval.digest,
         },

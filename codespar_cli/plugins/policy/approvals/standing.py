@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from codespar_cli.plugins.policy.approvals.approval import Approval, Need, as_token, new_token
-from codespar_cli.plugins.policy.approvals.args_preview import Preview, preview_of
-from codespar_cli.plugins.policy.approvals.binding import digest_of
+from codespar_cli.plugins.policy.approvals.args_preview import Preview
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.language.rules import Approve
 from codespar_cli.plugins.policy.stores.store import Snapshot
@@ -18,6 +17,19 @@ State: TypeAlias = Literal["none", "waiting", "granted", "refused"]
 _OWNERS = ("owner", "user")
 MOST_WAITING = 100
 """How many requests of one agent may wait at once: a queue that nobody can read through is approved unread."""
+
+
+NO_ARGS = Preview("", 0, complete=True)
+
+
+class Bound(Protocol):
+    """What an approval of a call would be bound to, or why it cannot be."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def unbound(self) -> str | None: ...
 
 
 class Standing(NamedTuple):
@@ -32,12 +44,11 @@ class Standing(NamedTuple):
 UNASKED = Standing("none")
 
 
-def standing_of(call: Call, rules: Sequence[Approve], snapshot: Snapshot, now: int) -> Standing:
-    """Look the call up: by the token that was presented, else by its digest."""
-    try:
-        digest = digest_of(call)
-    except ValueError as error:
-        return Standing("refused", reason=f"no approval can be bound to this call: {error}")
+def standing_of(call: Call, rules: Sequence[Approve], bound: Bound, snapshot: Snapshot, now: int) -> Standing:
+    """Look the call up: by the token that was presented, else by the digest that an approval is bound to."""
+    if bound.unbound is not None:
+        return Standing("refused", reason=bound.unbound)
+    digest = bound.digest
     token, tenant = call.context.approval_id, call.context.tenant
     if token is None:
         approval = snapshot.approval_for(tenant, digest)
@@ -55,10 +66,11 @@ def standing_of(call: Call, rules: Sequence[Approve], snapshot: Snapshot, now: i
     return _read(approval, rules, call, digest, now)
 
 
-def new_request(call: Call, rules: Sequence[Approve], digest: str, now: int, *, also: str | None) -> Approval:
+def new_request(
+    call: Call, rules: Sequence[Approve], digest: str, now: int, *, preview: Preview = NO_ARGS, also: str | None
+) -> Approval:
     """A request for this call. `also` says what would deny it even if it were approved."""
     context = call.context
-    preview = Preview("", 0, complete=True) if context.args is None else preview_of(context.args)
     return Approval(
         token=new_token(os.urandom(5)),
         tenant=context.tenant,
@@ -95,8 +107,7 @@ def _is_over(approval: Approval, now: int) -> bool:
 
 
 def _room_for_one(call: Call, digest: str, snapshot: Snapshot, now: int) -> Standing:
-    theirs = [each for each in snapshot.approvals(call.context.tenant, after=now) if each.agent == call.agent]
-    waiting = sum(each.policy == call.policy.hash and each.status(now) == "pending" for each in theirs)
+    waiting = snapshot.waiting(call.context.tenant, call.agent, call.policy.hash, now)
     if waiting < MOST_WAITING:
         return Standing("none", digest)
     return Standing(

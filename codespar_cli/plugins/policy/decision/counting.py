@@ -40,7 +40,7 @@ class Counted:
 
 def key_of(rule: Budget | Rate, call: Call, space: str, now: int) -> CounterKey:
     context = call.context
-    scope = scope_of(rule.per, context.tenant, call.agent, call.plan.names[-1], context.project)
+    scope = scope_of(rule.per, context.tenant, call.agent, call.plan.counted, context.project)
     period = rule.period.period(now) if isinstance(rule, Budget) else ""
     return CounterKey(space, context.tenant, rule.id, scope, rule.window, period)
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from codespar_cli.core.hooks import CallContext, PolicyDecision
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.approvals.approval import Approval
+from codespar_cli.plugins.policy.approvals.args_preview import Preview
 from codespar_cli.plugins.policy.approvals.standing import new_request
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import consume_rate, hold_until
-from codespar_cli.plugins.policy.decision.record import decision_body, put_args, shown
+from codespar_cli.plugins.policy.decision.record import Spelled, decision_body, put_args, shown, spell
 from codespar_cli.plugins.policy.decision.ruling import Ruling, answer
 from codespar_cli.plugins.policy.language.rules import Budget
 from codespar_cli.plugins.policy.stores.store import Hold, Transaction
@@ -34,12 +35,14 @@ def enforce(
     ruling: Ruling,
     space: str,
     *,
+    preview: Preview,
+    spelled: Spelled,
     nobody: CallContext,
     record_args: bool,
 ) -> tuple[PolicyDecision, Approval | None]:
     """Take what an allow takes, and record the answer; and the request for approval, if this call made one.
 
-    `space` is `observe` or `enforce`."""
+    `space` is `observe` or `enforce`, `preview` what an approver is shown, `spelled` what the record keeps of the context."""
     token = os.urandom(10).hex()
     decision_id, reservation = f"de-{token[:16]}", None
     standing, request = ruling.standing, None
@@ -48,7 +51,7 @@ def enforce(
         if standing.approval is not None:
             transaction.put_approval(standing.approval._replace(used_by=decision_id, preview=None))
     elif call is not None and standing.digest and standing.state == "none" and ruling.verdict == "approve":
-        request = _asked_for(transaction, call, ruling)
+        request = _asked_for(transaction, call, ruling, preview)
     decision = answer(
         ruling,
         observe=space == "observe",
@@ -56,7 +59,7 @@ def enforce(
         reservation_id=reservation,
         approval_id=None if request is None else request.token,
     )
-    _record(transaction, asked, ruling, decision, space, nobody, record_args=record_args)
+    _record(transaction, asked, ruling, decision, space, spelled, nobody, record_args=record_args)
     return decision, request
 
 
@@ -67,16 +70,18 @@ def record_failure(
     if isinstance(error, CodesparError):
         return
     try:
+        spelled = spell(asked.context)
         with address.store.write() as transaction:
             decision = answer(ruling, observe=space == "observe")
-            _record(transaction, asked, ruling, decision, space, nobody, record_args=False)
+            _record(transaction, asked, ruling, decision, space, spelled, nobody, record_args=False)
     except Exception:
         return  # the answer is a deny already, and there is nowhere to write it
 
 
-def _asked_for(transaction: Transaction, call: Call, ruling: Ruling) -> Approval:
+def _asked_for(transaction: Transaction, call: Call, ruling: Ruling, preview: Preview) -> Approval:
     while True:
-        request = new_request(call, ruling.approvals, ruling.standing.digest, ruling.seen, also=ruling.also)
+        digest = ruling.standing.digest
+        request = new_request(call, ruling.approvals, digest, ruling.seen, preview=preview, also=ruling.also)
         if transaction.approval(request.token) is None:
             transaction.put_approval(request)
             return request
@@ -95,7 +100,7 @@ def take(transaction: Transaction, call: Call, ruling: Ruling, space: str, id: s
     if not parts:
         return None
     assert call.micros is not None
-    hold = Hold(id, space, call.context.tenant, call.agent, call.plan.names[-1], now, expires_at, call.micros)
+    hold = Hold(id, space, call.context.tenant, call.agent, call.plan.counted, now, expires_at, call.micros)
     transaction.take(hold, parts)
     return id
 
@@ -106,6 +111,7 @@ def _record(
     ruling: Ruling,
     decision: PolicyDecision,
     space: str,
+    spelled: Spelled,
     nobody: CallContext,
     *,
     record_args: bool,
@@ -122,7 +128,8 @@ def _record(
         mode=space,
         verdict=ruling.verdict,
         zones=ruling.policy.zone.version,
+        spelled=spelled,
     )
     if context.args is not None:
-        put_args(body, context.args, transaction.secret(), whole=record_args)
+        put_args(body, spelled, transaction.secret(), whole=record_args)
     transaction.record(ruling.seen, "decision", shown(asked.agent), body)

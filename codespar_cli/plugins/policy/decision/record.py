@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from codespar_cli.core.clock import from_micros, iso
 from codespar_cli.core.hooks import CallContext, PolicyDecision, TraceStep
@@ -22,6 +22,19 @@ _LARGEST = 64 * 1024
 _SHOWN = 300
 _HUGE = 10**100
 _MOST_VALUES = 100_000
+_SCALARS = (str, int, float, type(None))
+
+
+class Spelled(NamedTuple):
+    """A context for the record: its arguments as canonical JSON (None when they have no spelling) and their SHA-256, and
+    its attributes as JSON has them (None when there are none)."""
+
+    args: str | None
+    digest: bytes
+    attributes: Any
+
+
+_NOTHING = Spelled(None, b"", None)
 
 
 def decision_body(
@@ -36,6 +49,7 @@ def decision_body(
     mode: str,
     verdict: str,
     zones: str | None,
+    spelled: Spelled,
 ) -> dict[str, Any]:
     """The body of a `decision` record, less its arguments. Nothing in it can fail to be JSON."""
     body: dict[str, Any] = {
@@ -57,8 +71,8 @@ def decision_body(
     if clock is not None:
         # What the clock said, having been set back behind the highest time the store has seen.
         body["clock"] = iso(from_micros(clock))
-    if type(context.attributes) is not dict or context.attributes:
-        body["context"] = plain(context.attributes)
+    if spelled.attributes is not None:
+        body["context"] = spelled.attributes
     if counted:
         body["counters"] = [
             [one.rule.id, one.key.scope, one.key.window, one.key.period, one.state.used, one.state.held, one.amount]
@@ -94,17 +108,28 @@ def _stage(step: TraceStep) -> str:
     return f"{step.stage} {step.outcome} {step.rule_id}" if step.rule_id else f"{step.stage} {step.outcome}"
 
 
-def put_args(body: dict[str, Any], args: object, key: bytes, *, whole: bool) -> None:
+def spell(context: object) -> Spelled:
+    """What a record may keep of a context, worked out before the store is locked."""
+    if not isinstance(context, CallContext):
+        return _NOTHING
+    attributes = None
+    if type(context.attributes) is not dict or context.attributes:
+        attributes = plain(context.attributes)
+    if context.args is None:
+        return _NOTHING if attributes is None else Spelled(None, b"", attributes)
+    text = canonical(context.args)
+    return Spelled(text, b"" if text is None else hashlib.sha256(text.encode()).digest(), attributes)
+
+
+def put_args(body: dict[str, Any], spelled: Spelled, key: bytes, *, whole: bool) -> None:
     """Add the call's arguments to a body: whole, or as a digest under the store's own key."""
-    if args is None:
-        return
-    text = canonical(args)
+    text = spelled.args
     if text is None:
         body["args_unreadable"] = True
     elif whole and len(text) <= _LARGEST:
         body["args"] = json.loads(text)
     else:
-        body["args_digest"] = hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
+        body["args_digest"] = hashlib.blake2b(spelled.digest, key=key, digest_size=16).hexdigest()
 
 
 def canonical(value: object) -> str | None:
@@ -122,12 +147,18 @@ def _is_bounded(value: object) -> bool:
     left, pending = _MOST_VALUES, [value]
     while pending and left > 0:
         item = pending.pop()
-        left -= 1
-        if isinstance(item, Mapping):
-            pending.extend(islice(item.values(), left))
+        if isinstance(item, dict):
+            items: Iterable[object] = item.values()
         elif isinstance(item, list | tuple):
-            pending.extend(item[:left])
-    return not pending
+            items = item
+        elif isinstance(item, Mapping):
+            items = islice(item.values(), left)
+        else:
+            continue
+        left -= len(items) + 1 if isinstance(items, Sized) else 1
+        if left > 0:
+            pending.extend([each for each in items if not isinstance(each, _SCALARS)])
+    return left > 0
 
 
 def plain(value: object) -> Any:

@@ -9,11 +9,10 @@ from codespar_cli.core.clock import from_micros
 from codespar_cli.core.hooks import PolicyDecision, TraceStep
 from codespar_cli.plugins.policy.approvals.standing import UNASKED, Standing, standing_of
 from codespar_cli.plugins.policy.decision.call import Call
+from codespar_cli.plugins.policy.decision.consideration import Considered, consider
 from codespar_cli.plugins.policy.decision.counting import Counted, ask, unpriced
-from codespar_cli.plugins.policy.decision.judge import Judgement
-from codespar_cli.plugins.policy.decision.stages import examine
+from codespar_cli.plugins.policy.decision.stages import shut
 from codespar_cli.plugins.policy.decision.verdict import Failure, Retry, failure_of, later_failure, retry_of, trace_of
-from codespar_cli.plugins.policy.language.conditions import TooLong
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Approve
 from codespar_cli.plugins.policy.stores.store import Snapshot
@@ -51,22 +50,19 @@ def rule_on(
     snapshot: Snapshot | None,
     *,
     told: bool = True,
-    judgement: Judgement | None = None,
+    considered: Considered | None = None,
 ) -> Ruling:
     """Ask every stage. `snapshot=None` leaves the counters out, except for what they deny unread; `told=False` leaves out
-    what only people are told: when it would pass, and the trace. `judgement` is what `judged` has said of the call."""
+    what only people are told: when it would pass, and the trace. `considered` is what `consider` made of the call."""
     moment = from_micros(now)
     counted: tuple[Counted, ...] = ()
     policy = call.policy
-    try:
-        findings = examine(call.plan, policy.zone, call.cost, call.context, moment)
-    except TooLong as error:
-        return refusal(policy, "invalid_request", "request", error.message, now)
-    judgement = judgement or judged(call, now)
-    if judgement is not None:
-        findings.denies = judgement.denies
-        findings.approvals = (*findings.approvals, *judgement.approvals)
-        findings.allow = judgement.allow
+    if considered is None:
+        considered = consider(call, now, asks=snapshot is not None and space == "enforce")
+    if considered.problem is not None:
+        return refusal(policy, "invalid_request", "request", considered.problem, now)
+    findings = considered.findings
+    findings.closed = shut(findings.windows, policy.zone, moment)
     # Time never runs backwards for a counter: a clock that was set back must not refill it.
     seen = now if snapshot is None else max(now, snapshot.latest())
     if findings.counting and snapshot is not None:
@@ -75,7 +71,7 @@ def rule_on(
         counted = unpriced(findings.counting)
     standing, also = UNASKED, None
     if findings.approvals and not findings.denies and snapshot is not None and space == "enforce":
-        standing = standing_of(call, findings.approvals, snapshot, seen)
+        standing = standing_of(call, findings.approvals, considered, snapshot, seen)
     failure = failure_of(call, findings, counted, moment, standing)
     allow = findings.allow.id if findings.allow is not None else None
     if not told:
@@ -86,19 +82,10 @@ def rule_on(
     readable = snapshot is not None or not findings.counting
     in_time = failure is not None and readable and failure.code in _IN_TIME
     retry = retry_of(call, findings, counted, now, standing) if in_time else Retry()
-    trace = trace_of(policy, findings, counted, standing)
+    if standing.approval is not None and retry.at is not None and retry.at >= standing.approval.expires_at:
+        retry = Retry()  # by then the approval has expired, and a new one is what is missing
+    trace = trace_of(call, findings, counted, standing)
     return Ruling(policy, failure, retry, trace, now, seen, counted, allow, findings.approvals, standing, also)
-
-
-def judged(call: Call, now: int) -> Judgement | None:
-    """What a foreign engine says of its stages, None where there is none. Raises JudgeError.
-
-    Asked before the store is locked: it may take its time. Approve rules of our own hold as well.
-    """
-    if call.policy.judge is None:
-        return None
-    cost = None if call.cost is None else f"{call.cost:f}"
-    return call.policy.judge.judge(call.agent, call.plan.names, cost, call.context, now)
 
 
 def refusal(policy: Policy, code: str, stage: str, reason: str, now: int) -> Ruling:

@@ -1,4 +1,4 @@
-"""The stages that need no store: deny, approval, windows, allow. Pure, with the clock read once."""
+"""The stages that need no store: deny, approval, windows, allow. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from codespar_cli.plugins.policy.language.zones import Zone
 
 
 class Findings:
-    """Which rules spoke. `closed` are the windows that are shut, `counting` the budgets and rates that apply."""
+    """Which rules spoke. `counting` are the budgets and rates that apply; `closed` the windows that are shut, once the time
+    is known."""
 
     __slots__ = ("allow", "approvals", "closed", "counting", "denies", "windows")
 
@@ -22,31 +23,33 @@ class Findings:
         approvals: tuple[Approve, ...],
         counting: tuple[Budget | Rate, ...],
         windows: tuple[Window, ...],
-        closed: tuple[Window, ...],
         allow: Allow | None,
     ) -> None:
         self.denies = denies
         self.approvals = approvals
         self.counting = counting
         self.windows = windows
-        self.closed = closed
+        self.closed: tuple[Window, ...] = ()
         self.allow = allow
 
 
-def examine(plan: Plan, zone: Zone, cost: Decimal | None, context: CallContext, now: datetime | None) -> Findings:
-    """What each stage finds. `now` may be None when the plan has no windows. Raises TooLong."""
+def examine(plan: Plan, cost: Decimal | None, context: CallContext) -> Findings:
+    """What each stage finds, but for the time. Raises TooLong."""
     denies, approvals, counting, windows = plan.denies, plan.approvals, plan.counters, plan.windows
-    if denies:
+    if plan.conditions:
         denies = tuple([rule for rule in denies if rule.applies(cost, context)])
-    if approvals:
         approvals = tuple([rule for rule in approvals if rule.applies(cost, context)])
-    if counting:
         counting = tuple([rule for rule in counting if rule.applies(cost, context)])
-    closed: tuple[Window, ...] = ()
-    if windows and now is not None:
-        wall = now.astimezone(zone.tz)
         windows = tuple([rule for rule in windows if rule.applies(cost, context)])
-        closed = tuple([rule for rule in windows if not rule.schedule.is_open(wall)])
-    # All of them, so that what cannot be judged is found whichever comes first.
-    allows = [rule for rule in plan.allows if rule.applies(cost, context)]
-    return Findings(denies, approvals, counting, windows, closed, allows[0] if allows else None)
+        # All of them, so that what cannot be judged is found whichever comes first.
+        allows = [rule for rule in plan.allows if rule.applies(cost, context)]
+        return Findings(denies, approvals, counting, windows, allows[0] if allows else None)
+    return Findings(denies, approvals, counting, windows, plan.allows[0] if plan.allows else None)
+
+
+def shut(windows: tuple[Window, ...], zone: Zone, now: datetime) -> tuple[Window, ...]:
+    """Of these, the windows that are closed now."""
+    if not windows:
+        return ()
+    wall = now.astimezone(zone.tz)
+    return tuple([rule for rule in windows if not rule.schedule.is_open(wall)])

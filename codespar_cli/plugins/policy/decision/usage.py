@@ -75,7 +75,7 @@ def _has_hold(address: StoreAddress, usage: Usage, now: int) -> bool:
 
 def _oldest(snapshot: Snapshot, usage: Usage, now: int) -> Hold | None:
     call = usage.call
-    return snapshot.oldest_hold(usage.space, call.context.tenant, call.agent, call.plan.names[-1], now)
+    return snapshot.oldest_hold(usage.space, call.context.tenant, call.agent, call.plan.counted, now)
 
 
 def _unknown(reservation_id: str) -> NotFoundError:

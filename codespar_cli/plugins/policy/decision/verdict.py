@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from codespar_cli.core.clock import from_micros, to_micros
 from codespar_cli.core.hooks import TraceStep
+from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.approvals.standing import Standing, need_of
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import Counted, describe
 from codespar_cli.plugins.policy.decision.stages import Findings
-from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Budget, Rule
 
 
@@ -40,6 +40,7 @@ _RATE_SKIP = TraceStep("rate", "skip")
 _WINDOW_SKIP = TraceStep("window", "skip")
 _ALLOW_DEFAULT = TraceStep("allow", "pass", None, "allowed by default")
 _ALLOW_NONE = TraceStep("allow", "fail", None, "no rule allows it")
+_MOST_NEAR = 3
 
 
 def failure_of(
@@ -93,9 +94,7 @@ def retry_of(call: Call, findings: Findings, counted: Sequence[Counted], now: in
     return Retry(at)
 
 
-def trace_of(
-    policy: Policy, findings: Findings, counted: Sequence[Counted], standing: Standing
-) -> tuple[TraceStep, ...]:
+def trace_of(call: Call, findings: Findings, counted: Sequence[Counted], standing: Standing) -> tuple[TraceStep, ...]:
     """What every stage said, in order. A counter that is not among `counted` was not read."""
     steps = [rule.step for rule in findings.denies] or [_DENY_PASS]
     steps += _approval_steps(findings, standing) if findings.approvals else [_APPROVAL_PASS]
@@ -107,8 +106,17 @@ def trace_of(
     if findings.allow is not None:
         steps.append(findings.allow.step)
     else:
-        steps.append(_ALLOW_DEFAULT if policy.allow_by_default else _ALLOW_NONE)
+        steps.append(_ALLOW_DEFAULT if call.policy.allow_by_default else _unallowed(call))
     return tuple(steps)
+
+
+def _unallowed(call: Call) -> TraceStep:
+    """Names the rules that would allow this tool to this agent, and what of the call they do not find."""
+    near = []
+    for rule in call.plan.allows[:_MOST_NEAR]:
+        missing = [] if rule.when is None else rule.when.unmet(call.cost, call.context)
+        near.append(f"{rule.id} needs {', '.join(map(visible, missing))}")
+    return TraceStep("allow", "fail", None, "; ".join((_ALLOW_NONE.detail, *near))) if near else _ALLOW_NONE
 
 
 def _counter_steps(findings: Findings, counted: Sequence[Counted]) -> list[TraceStep]:

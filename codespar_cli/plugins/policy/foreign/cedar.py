@@ -17,6 +17,7 @@ from codespar_cli.core.text import nearest, visible
 from codespar_cli.errors import ConfigError, MissingExtra
 from codespar_cli.plugins.policy.decision.judge import JudgeError, Judgement
 from codespar_cli.plugins.policy.engine import PolicyEngine
+from codespar_cli.plugins.policy.foreign.cedar_conditions import check_conditions
 from codespar_cli.plugins.policy.foreign.cedar_entities import Entities
 from codespar_cli.plugins.policy.foreign.cedar_text import Statement, check_nesting, line_of_error, statements
 from codespar_cli.plugins.policy.foreign.cedar_values import context_of, record_of
@@ -171,6 +172,7 @@ def _rule(statement: Statement, number: int, cedarpy: Any) -> Rule:
             known = ", ".join(f"`@{each}`" for each in _ANNOTATIONS)
             hint = f"did you mean `@{close}`?" if close else f"known: {known}"
             raise Refused(lines.get(key, statement.line), f"unknown annotation `@{visible(key)}`", hint)
+    check_conditions(statement, cedarpy.policies_to_json_str)
     texts = {key: ("" if value is None else value, lines.get(key, statement.line)) for key, value in given.items()}
     name, _ = texts.pop("id", (f"policy{number}", 0))
     effect = _effect(statement, texts)

@@ -61,7 +61,7 @@ def denies_in(value: Any) -> tuple[Deny, ...]:
         return ()
     if value is True:
         value = ["deny"]
-    rules = [_deny(item) for item in _items(value, "deny")]
+    rules = [_deny(item) for item in _items(value, "deny", "a boolean or a set of ids, sentences or objects")]
     return tuple(sorted(rules, key=lambda rule: (rule.id, rule.reason)))
 
 
@@ -70,7 +70,7 @@ def approvals_in(value: Any, taken: frozenset[str]) -> tuple[Approve, ...]:
     if value is None:
         return ()
     found: dict[str, Approve] = {}
-    for item in _items(value, "approve"):
+    for item in _items(value, "approve", "a set of ids or objects"):
         rule = _approve(item)
         if rule.id in found or rule.id in taken:
             raise JudgeError(f"`approve` gives `{rule.id}` twice")
@@ -84,13 +84,13 @@ def allow_in(value: Any) -> Allow | None:
         return None
     if value is True:
         return _allow("allow")
-    ids = [_id(item, "allow") for item in _items(value, "allow")]
+    ids = [_id(item, "allow") for item in _items(value, "allow", "a boolean or a set of ids")]
     return _allow(min(ids)) if ids else None
 
 
-def _items(value: Any, what: str) -> list[Any]:
+def _items(value: Any, what: str, expected: str) -> list[Any]:
     if not isinstance(value, list):
-        raise JudgeError(f"`{what}` is {_kind(value)}, expected a set")
+        raise JudgeError(f"`{what}` is {_kind(value)}, expected {expected}")
     if len(value) > _MOST:
         raise JudgeError(f"`{what}` has more than {_MOST} elements")
     return value

@@ -61,6 +61,17 @@ class Condition:
         except TooLong:
             return True
 
+    def unmet(self, cost: Decimal | None, context: CallContext) -> list[str]:
+        """The values, as the rule names them, that keep it from holding."""
+        found = []
+        for path, test in self._tests.items():
+            try:
+                if not test(cost, context):
+                    found.append(path)
+            except TooLong:
+                pass
+        return found
+
 
 def compile_when(node: Node, what: str) -> Condition:
     """Raises Refused."""

@@ -7,6 +7,7 @@ never needs (anchors, tags, several documents, deep nesting) is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -14,6 +15,8 @@ from codespar_cli.core.text import visible
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
+# Where a value begins: after a key, a dash, a bracket or a comma.
+_STAR = re.compile(r"(?:^|[:\-]\s|[\[{,])\s*(\*[^\s,\]}:]*)")
 
 
 class Refused(Exception):
@@ -70,9 +73,13 @@ def parse(data: bytes) -> Node:
 
     try:
         # The C parser when there is one: it reads ten times as fast, and keeps its state off the C stack.
-        return _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        return _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), text.split("\n"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line, lines = (mark.line if mark else 0), text.split("\n")
+        told = _often_meant(lines[line] if line < len(lines) else "")
+        if told is not None:
+            raise Refused(line + 1, *told) from None
         problem = visible(error.problem or "cannot be read")
         raise Refused(mark.line + 1 if mark else None, f"not YAML: {problem}") from None
     except yaml.YAMLError as error:
@@ -130,13 +137,14 @@ def _as_key(table: Table, node: Node) -> Scalar:
     return node
 
 
-def _build(events: Iterator[Any]) -> Node:
+def _build(events: Iterator[Any], lines: list[str]) -> Node:
     builder, documents = _Builder(), 0
     for event in events:
         name = type(event).__name__
         line = event.start_mark.line + 1
         if name == "AliasEvent" or getattr(event, "anchor", None):
-            raise Refused(line, "anchors and aliases are not supported", "write the value out")
+            told = _often_meant(lines[line - 1]) if name == "AliasEvent" else None
+            raise Refused(line, *(told or ("anchors and aliases are not supported", "write the value out")))
         if getattr(event, "tag", None):
             raise Refused(line, f"tags such as `{visible(event.tag[:40])}` are not supported")
         match name:
@@ -153,8 +161,18 @@ def _build(events: Iterator[Any]) -> Node:
                 if documents > 1:
                     raise Refused(line, "a rules file is one document, found a second")
     if builder.root is None:
-        raise Refused(None, "the file is empty", "codespar init writes one that works")
+        raise Refused(None, "the file is empty")
     return builder.root
+
+
+def _often_meant(line: str) -> tuple[str, str] | None:
+    """What YAML refuses and people write, as a message and a hint."""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "not YAML: a tab, where YAML indents with blanks", "write blanks"
+    star = _STAR.search(line)
+    if star is None:
+        return None
+    return f"`{visible(star[1])}` begins with `*`, which is an alias in YAML", f'quote it: "{visible(star[1])}"'
 
 
 def _line_of_bad_character(text: str) -> int | None:

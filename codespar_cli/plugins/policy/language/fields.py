@@ -64,19 +64,19 @@ class Fields:
         return self.parsed(key, _flag_of) if key in self else False
 
     def duration(self, key: str, default: timedelta) -> timedelta:
-        return self.parsed(key, lambda node: parse_duration(text_of(node))) if key in self else default
+        return self.parsed(key, _duration_of) if key in self else default
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts, or one text; not empty, each only once."""
         node = self.node(key)
         if isinstance(node, Scalar):
             return (self.text(key),)
-        found: list[str] = []
+        found: dict[str, None] = {}
         for item in self.items(key):
             text = self.apply(f"{key}", item, text_of)
             if text in found:
                 raise Refused(item.line, f"{self.what}: {key}: `{visible(text)}` is given twice")
-            found.append(text)
+            found[text] = None
         if not found:
             raise self.refuse(key, "the list is empty, so it matches nothing", f"remove `{key}` to match everything")
         return tuple(found)
@@ -176,6 +176,14 @@ def _quote_it(text: str) -> str:
     if text.lower() in {"true", "false"}:
         return f'write `{text.lower()}`, or quote it: "{text}"'
     return f'some YAML readers take `{text}` for true or false; quote it: "{text}"'
+
+
+def _duration_of(node: Node) -> timedelta:
+    value = value_of(node)
+    if type(value) is int and value > 0:
+        whole = f"`{value // 60}m`" if value % 60 == 0 else f"`{value}m`"
+        raise ValueError(f"expected a duration with its unit, found `{value}`; write `{value}s` or {whole}")
+    return parse_duration(text_of(node))
 
 
 def _count_of(node: Node) -> int:

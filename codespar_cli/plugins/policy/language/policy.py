@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from codespar_cli.core.hooks import PolicyDecision
+from codespar_cli.core.clock import Clock
+from codespar_cli.core.hooks import CallContext, PolicyDecision
 from codespar_cli.plugins.policy.decision.judge import Judge
 from codespar_cli.plugins.policy.language.patterns import Pattern
 from codespar_cli.plugins.policy.language.rule_index import RuleIndex
 from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rate, Rule, Window
-from codespar_cli.plugins.policy.language.tool_names import names_of
+from codespar_cli.plugins.policy.language.tool_names import counted_name, names_of, priced_names
 from codespar_cli.plugins.policy.language.zones import Zone
 
 R = TypeVar("R", bound=Rule)
@@ -23,18 +25,22 @@ _ANSWERS = 64
 
 
 class Plan:
-    """The rules about one agent calling one tool, by stage, each in the order of their ids. `names` are the tool's."""
+    """The rules about one agent calling one tool, by stage, each in the order of their ids.
+
+    `names` are the tool's, for allows; `counted` is the one that counters and holds go by."""
 
     __slots__ = (
+        "_open",
         "allows",
         "answers",
         "approvals",
         "conditions",
+        "counted",
         "counters",
         "denies",
+        "memorable",
         "names",
         "price",
-        "timeless",
         "windows",
     )
 
@@ -46,15 +52,36 @@ class Plan:
         self.counters: tuple[Budget | Rate, ...] = (*_of(rules, Budget), *_of(rules, Rate))
         self.price = price
         self.names = names
-        # Neither clock nor counters nor people: the answer depends on nothing but which conditions hold, and is made
-        # once for each combination of them that is met.
-        self.timeless = not (self.windows or self.counters or self.approvals or judged)
+        self.counted = counted_name(names[0])
+        # What `decide` answers depends on nothing but which conditions hold (and which windows are shut): it is made once
+        # for each combination of them that is met.
+        self.memorable = not judged
         self.conditions = tuple(rule.when.holds for rule in rules if rule.when is not None)
         self.answers: dict[tuple[bool, ...], PolicyDecision] = {}
+        self._open = (-1, False)
 
-    def remember(self, held: tuple[bool, ...], decision: PolicyDecision) -> None:
-        if self.timeless and len(self.answers) < _ANSWERS:
-            self.answers[held] = decision
+    def memory_key(
+        self, cost: Decimal | None, context: CallContext, clock: Clock, zone: Zone
+    ) -> tuple[bool, ...] | None:
+        """All that the answer of `decide` depends on now, or None while a window is shut: then the time is in the answer.
+        Raises TooLong."""
+        if self.windows and not self._is_open(clock(), zone):
+            return None
+        return (cost is None, *[holds(cost, context) for holds in self.conditions])
+
+    def _is_open(self, now: datetime, zone: Zone) -> bool:
+        """Whether all windows are open. Nothing opens or shuts within a second."""
+        second = int(now.timestamp())
+        if second != self._open[0]:
+            wall = now.astimezone(zone.tz)
+            self._open = (second, all(rule.schedule.is_open(wall) for rule in self.windows))
+        return self._open[1]
+
+    def remember(self, key: tuple[bool, ...] | None, decision: PolicyDecision) -> None:
+        # A window may have opened between the answer and the key.
+        shut = any(step.stage == "window" and step.outcome == "fail" for step in decision.trace)
+        if self.memorable and key is not None and not shut and len(self.answers) < _ANSWERS:
+            self.answers[key] = decision
 
 
 class Policy:
@@ -95,7 +122,7 @@ class Policy:
         plan = self.plans.get((agent, tool))
         if plan is None:
             names = names_of(tool)
-            plan = Plan(self._index.about(agent, tool), self.price(names[-1]), names, judged=self.judge is not None)
+            plan = Plan(self._index.about(agent, tool), self.price(tool), names, judged=self.judge is not None)
             if len(self.plans) >= _PLANS:
                 # Another thread may be doing the same; then this one leaves it at that.
                 with suppress(RuntimeError, StopIteration):
@@ -104,11 +131,18 @@ class Policy:
         return plan
 
     def price(self, tool: str) -> Decimal | None:
-        """The cost of a call whose caller cannot tell: of the patterns that match, the longest literal prefix wins."""
+        """The cost of a call whose caller cannot tell: the dearest of what the tool's name can mean."""
+        if not self.prices:
+            return None
+        prices = [price for price in map(self._price, priced_names(tool)) if price is not None]
+        return max(prices, default=None)
+
+    def _price(self, name: str) -> Decimal | None:
+        """Of the patterns that match, the longest literal prefix wins."""
         best: tuple[int, bool, str] | None = None
         found = None
         for pattern, amount in self.prices:
-            if pattern.matches(tool):
+            if pattern.matches(name):
                 rank = (len(pattern.prefix), pattern.exact, pattern.text)
                 if best is None or rank > best:
                     best, found = rank, amount

@@ -20,16 +20,25 @@ from codespar_cli.plugins.policy.language.rules import Rule
 from codespar_cli.plugins.policy.language.zones import Zone
 
 _KEYS = ("version", "timezone", "currency", "default", "costs", "hold_ttl", "rules")
+_FOREIGN = {".cedar": "cedar", ".rego": "rego"}
 _HOLD_TTL = timedelta(minutes=10)
 
 
 def load_policy(path: Path, *, key: str = "rules") -> Policy:
     """Read a rules file. Raises ConfigError with its line, or with the `key` that named a file that is not there."""
+    language = _FOREIGN.get(path.suffix)
+    if language is not None:
+        hint = f'plugins.toml reads it: [policy] backend = "{language}", policies = ["{visible(path.name)}"]'
+        raise ConfigError(
+            f"`{visible(str(path))}` is no rules file: it is written in {language.capitalize()}", key=key, hint=hint
+        )
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
-            f"there is no rules file `{visible(str(path))}`", key=key, hint="codespar init writes one that works"
+            f"there is no rules file `{visible(str(path))}`",
+            key=key,
+            hint="codespar init writes one that works" if key == "rules" else None,
         ) from None
     except OSError as error:
         words = (error.strerror or str(error)).lower()
@@ -50,8 +59,11 @@ def compile_policy(data: bytes, file: str) -> Policy:
 
 def _policy(root: Node, file: str, data: bytes) -> Policy:
     fields = Fields(root, "the policy", _KEYS)
-    if "version" in fields and fields.parsed("version", value_of) != 1:
-        raise fields.refuse("version", "expected 1", "this file may need a newer codespar")
+    if "version" in fields and (version := fields.parsed("version", value_of)) != 1:
+        newer = isinstance(version, int) and version > 1
+        hint = "this file may need a newer codespar" if newer else "write `version: 1`, without quotes"
+        found = f'"{visible(version[:60])}"' if isinstance(version, str) else f"`{str(version).lower()}`"
+        raise fields.refuse("version", f"expected 1, found {found}", hint)
     zone = fields.parsed("timezone", lambda node: Zone(text_of(node))) if "timezone" in fields else Zone()
     currency = fields.parsed("currency", _currency) if "currency" in fields else "USD"
     return Policy(

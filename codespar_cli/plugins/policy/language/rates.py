@@ -14,6 +14,7 @@ from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.text import visible
 
 _UNITS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+_WORDS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "s": "s", "m": "m", "h": "h", "d": "d"}
 _EXPECTED = "expected `N per DURATION` such as `10 per 1h`, or `R/UNIT burst B` such as `1/s burst 10`"
 _MOST = 10**6
 
@@ -49,15 +50,23 @@ class Bucket:
 def parse_rate(text: str) -> Sliding | Bucket:
     """Raises ValueError."""
     words = text.split()
-    if len(words) == 3 and words[1] == "per":
+    if len(words) == 3 and words[1] == "per" and words[2] not in _WORDS:
         return Sliding(_whole(words[0], text), parse_duration(words[2]))
     if len(words) == 3 and words[1] == "burst":
         count, slash, unit = words[0].partition("/")
         if slash and unit in _UNITS:
             # Rounded up to a whole nanosecond: never more than R in a unit.
             return Bucket(-(-_UNITS[unit] // _whole(count, text)), _whole(words[2], text))
-    hint = "; say how many may come at once: `burst N`" if len(words) == 1 and "/" in text else ""
+    hint = _hint(words)
     raise ValueError(f"{_EXPECTED}, found `{visible(text[:60])}`{hint}")
+
+
+def _hint(words: list[str]) -> str:
+    if len(words) == 1 and "/" in words[0]:
+        return "; say how many may come at once: `burst N`"
+    if len(words) == 3 and words[1] == "per" and words[2] in _WORDS:
+        return f"; write `{visible(words[0][:10])} per 1{_WORDS[words[2]]}`"
+    return ""
 
 
 def _whole(word: str, text: str) -> int:

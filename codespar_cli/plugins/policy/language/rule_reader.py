@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from codespar_cli.core.clock import MICROSECOND
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.approvals.approval import is_same_person
+from codespar_cli.plugins.policy.approvals.approval import folded
 from codespar_cli.plugins.policy.language.conditions import compile_when
 from codespar_cli.plugins.policy.language.document import Listing, Node, Table
 from codespar_cli.plugins.policy.language.fields import Fields, amount_of, text_of
@@ -29,6 +29,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
 }
 EFFECTS = tuple(_KEYS)
 _LONGEST_ID = 64
+_MOST_APPROVERS = 1000
 _EXPIRES = timedelta(minutes=10)
 
 
@@ -91,17 +92,21 @@ def _approve(fields: Fields, about: About) -> Approve:
 def _check_approvers(
     fields: Fields, about: About, quorum: int, approvers: tuple[str, ...], *, allow_self: bool
 ) -> None:
-    for number, name in enumerate(approvers):
-        for earlier in approvers[:number]:
-            if is_same_person(name, [earlier]):
-                raise fields.refuse(
-                    "approvers", f"`{visible(earlier)}` and `{visible(name)}` are the same person, who has one vote"
-                )
+    if len(approvers) > _MOST_APPROVERS:
+        raise fields.refuse("approvers", f"expected at most {_MOST_APPROVERS}, found {len(approvers)}")
+    people: dict[str, str] = {}
+    for name in approvers:
+        earlier = people.setdefault(folded(name), name)
+        if earlier is not name:
+            raise fields.refuse(
+                "approvers", f"`{visible(earlier)}` and `{visible(name)}` are the same person, who has one vote"
+            )
     if not approvers or allow_self:
         return
     for agent in [pattern.text for pattern in about.agents if pattern.exact]:
-        others = [name for name in approvers if not is_same_person(name, [agent])]
-        if len(others) < quorum:
+        asking = folded(agent)
+        if len(people) - (asking in people) < quorum:
+            others = [name for person, name in people.items() if person != asking]
             left = f"only {visible(', '.join(others))}" if others else "none of its approvers"
             raise fields.refuse(
                 "approvers",
@@ -120,7 +125,9 @@ def _window(fields: Fields, about: About) -> Window:
 def _spans(fields: Fields, key: str) -> tuple[Span, ...]:
     if key not in fields:
         return ()
-    if isinstance(fields.node(key), Table) or not (items := fields.items(key)):
+    node = fields.node(key)
+    items = node.items if isinstance(node, Listing) else [node]
+    if isinstance(node, Table) or not items:
         raise fields.refuse(key, "expected a list of spans such as `Mon-Fri 08:00-18:00`")
     return tuple(fields.apply(key, item, lambda each: parse_span(text_of(each))) for item in items)
 

@@ -1,7 +1,7 @@
 """The names one tool goes by: hosts call the same thing differently, and a rule written for one name means them all.
 
-Counters and prices go by the canonical name, so that nobody gets a second budget for a second spelling. What each host
-sends: docs/policy.md, "Tool names".
+Counters and holds go by one name for every spelling, so that nobody gets a second budget for a second one; a price is
+the dearest of what a name can mean. What each host sends: docs/policy.md, "Tool names".
 
 Spellings can be ambiguous: `mcp_a_b_c` is `a/b_c` or `a_b/c`, and either may be what runs. So the two kinds of rules
 read them differently. An allow matches only the name as it came or the canonical one, which parts at the first
@@ -13,6 +13,7 @@ matched as an allow is, so that `*` stays within a segment. Apart from that case
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 _SAME: dict[str, str] = {
@@ -31,6 +32,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 _FOLDED = {name.lower(): canonical for name, canonical in _SAME.items()}
 # How MCP hosts begin a tool's name, and what parts server and tool after it; the first that fits is meant.
 _MCP = (("mcp__", "__"), ("mcp:", ":"), ("mcp_", "_"))
+_RUN = re.compile("[_:]+")
 MOST_READINGS = 16
 """A name that can be read in more ways is no name that a policy can judge."""
 
@@ -48,6 +50,28 @@ def names_of(tool: str) -> tuple[str, ...]:
     """The name as it came, and the canonical one where it is another."""
     canonical = canonical_name(tool)
     return (tool,) if canonical == tool else (tool, canonical)
+
+
+def counted_name(tool: str) -> str:
+    """The name that counters and holds go by: one for all spellings of a tool, in any case where they are a host's own.
+
+    It is the canonical name wherever that is certain. What parts server and tool is not: `git_hub/pay` and
+    `git/hub_pay` are both called `mcp_git_hub_pay`, so all three are counted together, as `git/hub_pay`.
+    """
+    own = _FOLDED.get(tool.lower())
+    if own is not None:
+        return own
+    found = next(_readings(tool), None)
+    if found is None:
+        return tool
+    server, separator, rest = _RUN.sub("_", "_".join(found)).partition("_")
+    return f"{server}/{rest}" if separator else tool
+
+
+def priced_names(tool: str) -> tuple[str, ...]:
+    """Every name whose price may be that of a call of this tool: canonical names of all it can mean."""
+    own = _FOLDED.get(tool.lower(), tool)
+    return tuple(dict.fromkeys((canonical_name(tool), own, *map("/".join, _readings(tool)))))
 
 
 def every_name(tool: str) -> tuple[str, ...]:

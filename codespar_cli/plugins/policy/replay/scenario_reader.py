@@ -30,12 +30,14 @@ _CALL_KEYS = (
     "settle", "release", "approve_as", "deny_as", "expect", "code", "rule_id", "retry_after",
 )  # fmt: skip
 _VERDICTS = ("allow", "deny", "approve")
-_MOMENT = "a time such as 2026-11-23T09:00, or one after the call before such as +10m"
+_TIME = "a time such as 2026-11-23T09:00"
+_MOMENT = f"{_TIME}, or one after the call before such as +10m"
 NEVER = "never"
+NONE = "none"
 
 
 class Expected(NamedTuple):
-    """None leaves a part open. `retry_after` in microseconds, or `never`."""
+    """None leaves a part open. `retry_after` in microseconds, `never`, or `none` when the answer gives none."""
 
     verdict: str
     code: str | None
@@ -168,7 +170,9 @@ def _expected(fields: Fields) -> Expected:
 
 
 def _wait(node: Node) -> int | str:
-    """Seconds, a duration, or `never`."""
+    """Seconds, a duration, `never`, or `none` for an answer that gives none."""
+    if isinstance(node, Scalar) and node.plain and node.text in {"null", NONE}:
+        return NONE
     value = value_of(node)
     if value == NEVER:
         return NEVER
@@ -176,13 +180,13 @@ def _wait(node: Node) -> int | str:
         return int(value * 10**6)
     if isinstance(value, str):
         return parse_duration(value) // timedelta(microseconds=1)
-    raise mismatch("seconds, a duration such as `10m`, or `never`", node)
+    raise mismatch("seconds, a duration such as `10m`, `never` or `none`", node)
 
 
 def _moment(fields: Fields, before: datetime | None, zone: Zone) -> datetime:
     if "at" not in fields:
         if before is None:
-            raise Refused(fields.line, f"{fields.what}: missing key `at`", f"the first call is made at {_MOMENT[:34]}")
+            raise Refused(fields.line, f"{fields.what}: missing key `at`", f"the first call is made at {_TIME}")
         return before
     return fields.parsed("at", lambda node: _moment_of(text_of(node), before, zone))
 

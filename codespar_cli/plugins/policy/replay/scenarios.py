@@ -13,11 +13,12 @@ from codespar_cli.core.hooks import CallContext, PolicyDecision
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.policy.engine import PolicyEngine
 from codespar_cli.plugins.policy.language.policy import Policy
-from codespar_cli.plugins.policy.replay.scenario_reader import NEVER, Expected, Scenario, ScenarioCall, Suite
+from codespar_cli.plugins.policy.replay.scenario_reader import NEVER, NONE, Expected, Scenario, ScenarioCall, Suite
 from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 _MICROS = 10**6
+_ANSWERED = {"allow": "allowed", "deny": "denied", "approve": "told to wait"}
 
 
 def play_all(suite: Suite) -> list[ScenarioResult]:
@@ -71,7 +72,9 @@ class _Stage:
             return _Answered(decision)
         token = decision.approval_id
         if not decision.requires_approval or token is None:
-            return _Answered(decision, (f"nobody was asked to vote: the call was {_verdict(decision)} at once",))
+            return _Answered(
+                decision, (f"nobody was asked to vote: the call was {_ANSWERED[_verdict(decision)]} at once",)
+            )
         refused = []
         for name, approves in voters:
             try:
@@ -121,9 +124,7 @@ def _found_text(decision: PolicyDecision, expected: Expected) -> str:
         verdict,
         decision.code or "no code" if whole or expected.code is not None else None,
         decision.rule_id or "none" if whole or expected.rule_id is not None else None,
-        ("none" if wait is None else wait)
-        if expected.retry_after is not None and not (whole and wait is None)
-        else None,
+        (NONE if wait is None else wait) if expected.retry_after is not None and not (whole and wait is None) else None,
     )
 
 

@@ -18,7 +18,7 @@ from codespar_cli.plugins.policy.language.money import as_amount
 from codespar_cli.plugins.policy.language.money import to_micros as money
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.policy_reader import compile_policy
-from codespar_cli.plugins.policy.language.tool_names import canonical_name
+from codespar_cli.plugins.policy.language.tool_names import counted_name
 from codespar_cli.plugins.policy.replay.replay_course import Answer, Course, Undecided
 from codespar_cli.plugins.policy.replay.replay_record import REASONS, Recorded
 from codespar_cli.plugins.policy.replay.replay_usage import unreserved_keys
@@ -216,7 +216,7 @@ class _Run:
         space, agent, tool = body["mode"], body["agent"], body["tool"]
         keys = [CounterKey(space, self._tenant, *counter) for counter in body["counters"]]
         self._old.count(keys, amount, at)
-        hold = self._new.oldest_hold(space, self._tenant, agent, canonical_name(tool), at)
+        hold = self._new.oldest_hold(space, self._tenant, agent, counted_name(tool), at)
         if hold is not None:
             self._new.settle(hold.id, amount, at)
             return

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 from codespar_cli.plugins.policy.language.document import Listing, Node, Table
 from codespar_cli.plugins.policy.language.fields import Value, value_of
 from codespar_cli.plugins.policy.language.money import as_amount
-from codespar_cli.plugins.policy.language.patterns import Pattern
+from codespar_cli.plugins.policy.language.patterns import RE2, Pattern
 from codespar_cli.plugins.policy.language.periods import Calendar, Rolling, Total
+from codespar_cli.plugins.policy.review.globs_within import is_within
 
 Width: TypeAlias = Literal["same", "wider", "narrower", "unclear"]
 """What the second of two is, seen from the first."""
@@ -51,9 +52,9 @@ def covers(wide: Pattern, narrow: Pattern) -> bool:
         return True
     if narrow.exact:
         return wide.matches(narrow.prefix)
-    # `a/**` covers every pattern that goes on after `a/`.
-    ends_open = wide.text.endswith("**") and wide.text[:-2] == wide.prefix
-    return ends_open and narrow.text.startswith(wide.prefix) and len(narrow.text) > len(wide.prefix)
+    # What every match of the wide one begins with, every match of the narrow one must.
+    globs = not (wide.text.startswith(RE2) or narrow.text.startswith(RE2))
+    return globs and narrow.prefix.startswith(wide.prefix) and is_within(narrow.text, wide.text)
 
 
 def width_of_patterns(first: Sequence[Pattern], second: Sequence[Pattern]) -> Width:

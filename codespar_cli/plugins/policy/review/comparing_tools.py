@@ -14,6 +14,8 @@ from codespar_cli.plugins.policy.language.rules import Allow, Rule
 from codespar_cli.plugins.policy.language.tool_names import canonical_name, every_name, names_of
 from codespar_cli.plugins.policy.review.comparing import Width, covers, width_of_patterns
 
+_SERVERS_OF_HOSTS = frozenset(canonical_name(name).partition("/")[0] for name in ("Read", "WebFetch"))
+
 
 def covers_tools(limits: Sequence[Pattern], narrow: Sequence[Pattern]) -> bool:
     """Whether a rule that limits is about every call that a rule of any kind with the patterns `narrow` is about."""
@@ -42,6 +44,13 @@ def is_about(rule: Rule, tool: str) -> bool:
     if isinstance(rule, Allow):
         return not rule.tools or any(pattern.matches(name) for pattern in rule.tools for name in names_of(tool))
     return not rule.tools or any(_limits(pattern, tool) for pattern in rule.tools)
+
+
+def has_one_name(pattern: Pattern) -> bool:
+    """Whether the canonical name of every call that a limiting rule with this pattern is about matches it as well."""
+    server, slash, _ = pattern.prefix.partition("/")
+    # `a_b/c` is also `mcp_a_b_c`, which is `a/b_c`; hosts spell their own names in any case.
+    return bool(slash) and not (_may_be_alias(pattern) or set(server) & set("_:") or server in _SERVERS_OF_HOSTS)
 
 
 def _limits(pattern: Pattern, tool: str) -> bool:

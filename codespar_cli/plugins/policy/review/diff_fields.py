@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ class Field(NamedTuple):
 
 def entries_of(policy: Policy) -> dict[str, Entry]:
     """The policy's rules by their ids."""
-    document = parse(policy.source.encode())
+    document = parse(_rules_text(policy).encode())
     assert isinstance(document, Table)
     listing = document.entries["rules"][1]
     assert isinstance(listing, Listing)
@@ -69,6 +70,15 @@ def entries_of(policy: Policy) -> dict[str, Entry]:
         assert isinstance(name, Scalar)
         nodes[name.text] = node
     return {rule.id: Entry(rule, nodes[rule.id]) for rule in policy.rules}
+
+
+def _rules_text(policy: Policy) -> str:
+    """Beside a foreign policy the rules file is one file of the source (foreign_policy.py), or there is none."""
+    if policy.judge is None:
+        return policy.source
+    whole = json.loads(policy.source)
+    name = whole["options"].get("rules")
+    return "rules: []" if name is None else str(whole["files"][name])
 
 
 def _higher(first: Any, second: Any) -> Width:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from codespar_cli.core.administration.policy import Finding
 from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.approvals.approval import is_same_person
 from codespar_cli.plugins.policy.language.money import grouped, to_micros
 from codespar_cli.plugins.policy.language.openings import next_open
-from codespar_cli.plugins.policy.language.patterns import Pattern
 from codespar_cli.plugins.policy.language.policy import Policy
-from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rule, Window
-from codespar_cli.plugins.policy.review.comparing import covers, covers_all
+from codespar_cli.plugins.policy.language.rules import Allow, Approve, Deny, Rule, Window
+from codespar_cli.plugins.policy.review.comparing import covers_all
 from codespar_cli.plugins.policy.review.comparing_tools import are_apart, covers_tools, is_about
+from codespar_cli.plugins.policy.review.lint_costs import limits_below_cost
 from codespar_cli.plugins.policy.review.lint_counters import idle_counters
+from codespar_cli.plugins.policy.review.lint_globs import globs_that_stop
 
 
 def findings_in(policy: Policy, moment: datetime, tools: Sequence[str] | None = None) -> list[Finding]:
@@ -28,6 +28,7 @@ def findings_in(policy: Policy, moment: datetime, tools: Sequence[str] | None = 
         *_never_allowed(policy),
         *_shut_windows(policy, moment),
         *_small_limits(policy),
+        *_stopping_globs(policy),
         *_idle_counters(policy),
         *_unreachable_quorums(policy),
         *_strangers(policy, tools),
@@ -104,21 +105,18 @@ def _shut_windows(policy: Policy, moment: datetime) -> Iterator[Finding]:
 
 
 def _small_limits(policy: Policy) -> Iterator[Finding]:
-    for rule in policy.rules:
-        if isinstance(rule, Budget) and policy.prices:
-            reached = [
-                (pattern, price)
-                for pattern, price in policy.prices
-                if not rule.tools or any(covers(ours, pattern) for ours in rule.tools)
-            ]
-            smallest: tuple[Pattern, Decimal] | None = min(reached, key=lambda pair: pair[1], default=None)
-            if smallest is not None and to_micros(smallest[1]) > rule.limit:
-                pattern, price = smallest
-                message = (
-                    f"its limit {grouped(rule.limit)} is under the smallest cost of its calls,"
-                    f" {grouped(to_micros(price))} of `{pattern.text}`"
-                )
-                yield _finding(policy, rule, "limit_below_cost", message)
+    for rule, (pattern, price) in limits_below_cost(policy):
+        message = (
+            f"its limit {grouped(rule.limit)} is under the smallest cost of its calls,"
+            f" {grouped(to_micros(price))} of `{pattern.text}`"
+        )
+        yield _finding(policy, rule, "limit_below_cost", message)
+
+
+def _stopping_globs(policy: Policy) -> Iterator[Finding]:
+    for rule, path, glob, missing in globs_that_stop(policy):
+        message = f"{visible(path)}: in `{visible(glob)}` the `*` stops at a `/`; write `{visible(missing)}` beside it"
+        yield _finding(policy, rule, "glob_stops_at_slash", message)
 
 
 def _idle_counters(policy: Policy) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from codespar_cli.plugins.policy.approvals.approval import Approval
 from codespar_cli.plugins.policy.language.periods import key_length
-from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stores.stored_rows import waiting_under
 
 _END = 1 << 62
 _LAST = "\U0010ffff"  # sorts after every id of a hold
@@ -116,6 +117,8 @@ class Contents:
         self.open: defaultdict[tuple[str, ...], dict[str, Hold]] = defaultdict(dict)
         self.parts: dict[str, tuple[tuple[CounterKey, int], ...]] = {}
         self.requests: dict[str, Approval] = {}
+        # When the requests that wait expire, in order, by tenant, agent and policy.
+        self.waiting: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
         self.sources: dict[str, str] = {}
         self.records: list[Record] = []
         self.secret = os.urandom(32)
@@ -190,6 +193,10 @@ class MemoryTransaction:
         requests = self._contents.requests.values()
         return [approval for approval in requests if approval.tenant == tenant and approval.expires_at > after]
 
+    def waiting(self, tenant: str, agent: str, policy: str, after: int) -> int:
+        expiries = self._contents.waiting.get((tenant, agent, policy), [])
+        return len(expiries) - bisect_right(expiries, after)
+
     # ── writing ──
 
     def serial(self) -> int:
@@ -207,7 +214,11 @@ class MemoryTransaction:
             if at + length <= now:
                 return  # it has left the window already
             counter.left.put(entries, (at, amount))
-        counter.value += amount
+            counter.value += amount
+            if counter.value > FULL:
+                _trim(counter, counter.value - FULL)
+        else:
+            counter.value = min(counter.value + amount, FULL)
 
     def arrive(self, key: CounterKey, arrival: int) -> None:
         self._counter(key).value = arrival
@@ -246,11 +257,9 @@ class MemoryTransaction:
         self._close(hold, "released")
 
     def put_approval(self, approval: Approval) -> None:
-        requests, before = self._contents.requests, self._contents.requests.get(approval.token)
-        requests[approval.token] = approval
-        self._steps.append(
-            lambda: requests.pop(approval.token) if before is None else requests.update({before.token: before})
-        )
+        before = self._contents.requests.get(approval.token)
+        self._replace_request(before, approval)
+        self._steps.append(lambda: self._replace_request(approval, before))
 
     def keep_source(self, policy_hash: str, text: str) -> None:
         self._contents.sources.setdefault(policy_hash, text)
@@ -262,6 +271,17 @@ class MemoryTransaction:
         self._steps += [contents.records.pop, lambda: setattr(contents, "latest", before)]
 
     # ── inside ──
+
+    def _replace_request(self, before: Approval | None, after: Approval | None) -> None:
+        contents = self._contents
+        if before is not None and (policy := waiting_under(before)) is not None:
+            contents.waiting[before.tenant, before.agent, policy].remove(before.expires_at)
+        if after is not None and (policy := waiting_under(after)) is not None:
+            insort(contents.waiting[after.tenant, after.agent, policy], after.expires_at)
+        if after is not None:
+            contents.requests[after.token] = after
+        elif before is not None:
+            del contents.requests[before.token]
 
     def _counter(self, key: CounterKey) -> Counter:
         counters = self._contents.counters
@@ -287,3 +307,15 @@ class MemoryTransaction:
         self._steps.append(lambda: contents.holds.update({hold.id: before}))
         if was_open is not None:
             self._steps.append(lambda: opened.update({hold.id: was_open}))
+
+
+def _trim(counter: Counter, excess: int) -> None:
+    """Take so much off the oldest entries of a counter that is more than full."""
+    counter.value -= excess
+    counter.left.forget()
+    entries, gone = counter.entries, 0
+    while excess >= entries[gone][1]:
+        excess -= entries[gone][1]
+        gone += 1
+    at, amount = entries[gone]
+    entries[: gone + 1] = [(at, amount - excess)]

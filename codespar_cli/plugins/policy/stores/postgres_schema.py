@@ -62,4 +62,9 @@ CREATE TABLE source (hash text COLLATE "C" PRIMARY KEY, text text NOT NULL);
 """
     + CHAIN_SCHEMA
 )
-SCHEMA = ServerSchema("codespar_policy", (_MIGRATION_1,), LOCKED_HEAD)
+# `waiting` is the policy of a request that nobody has decided. Those made before are not counted; they expire soon.
+_MIGRATION_2: LiteralString = """
+ALTER TABLE approval ADD COLUMN waiting text COLLATE "C";
+CREATE INDEX approval_waiting ON approval (tenant, agent, waiting, expires_at) WHERE waiting IS NOT NULL;
+"""
+SCHEMA = ServerSchema("codespar_policy", (_MIGRATION_1, _MIGRATION_2), LOCKED_HEAD)

@@ -15,8 +15,15 @@ from codespar_cli.plugins.policy.approvals.approval import Approval, to_text
 from codespar_cli.plugins.policy.language.periods import key_length
 from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
 from codespar_cli.plugins.policy.stores.postgres_schema import SCHEMA
-from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Hold, Record, Snapshot
-from codespar_cli.plugins.policy.stores.stored_rows import approval_from, damaged, hold_from, key_from, parts_from
+from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record, Snapshot
+from codespar_cli.plugins.policy.stores.stored_rows import (
+    approval_from,
+    damaged,
+    hold_from,
+    key_from,
+    parts_from,
+    waiting_under,
+)
 from codespar_cli.storage import chain_rows, postgres_chain
 from codespar_cli.storage.postgres import Server, Session
 
@@ -62,8 +69,19 @@ _UNHOLD = (
     " RETURNING hold_part.counter, amount)"
     " UPDATE counter SET held = held - gone.amount FROM gone WHERE id = gone.counter"
 )
-# A counter stops at four trillion units rather than overflow: no limit is left to guard there.
-_COUNT = "UPDATE counter SET value = least(value + %s, 4611686018427387904) WHERE id = %s"
+_COUNT = "UPDATE counter SET value = least(value + %s, %s) WHERE id = %s"
+_ROLL = "UPDATE counter SET value = value + %s WHERE id = %s"
+# Of a counter that is more than full the oldest entries give way. One that is not costs one look at its row.
+_TRIM = (
+    "WITH excess AS (SELECT id, value - %s AS amount FROM counter WHERE id = %s AND value > %s),"
+    " old AS (SELECT excess.id, entries.at, entries.until - excess.amount AS kept FROM excess CROSS JOIN LATERAL"
+    " (SELECT at, amount, sum(amount) OVER (ORDER BY at) AS until FROM entry WHERE counter = excess.id) AS entries"
+    " WHERE entries.until - entries.amount < excess.amount),"
+    " gone AS (DELETE FROM entry USING old WHERE counter = old.id AND entry.at = old.at AND old.kept <= 0),"
+    " less AS (UPDATE entry SET amount = old.kept::bigint FROM old"
+    " WHERE counter = old.id AND entry.at = old.at AND old.kept > 0)"
+    " UPDATE counter SET value = value - excess.amount FROM excess WHERE counter.id = excess.id"
+)
 _AGE = (
     "WITH gone AS (DELETE FROM entry WHERE counter = %s AND at <= %s RETURNING amount)"
     " UPDATE counter SET value = value - (SELECT coalesce(sum(amount), 0)::bigint FROM gone) WHERE id = %s"
@@ -74,8 +92,9 @@ _ENTER = (
 )
 _APPROVAL = "SELECT token, tenant, digest, agent, tool, created_at, expires_at, rest FROM approval"
 _PUT_APPROVAL = (
-    "INSERT INTO approval (token, tenant, digest, agent, tool, created_at, expires_at, rest)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (token) DO UPDATE SET rest = excluded.rest"
+    "INSERT INTO approval (token, tenant, digest, agent, tool, created_at, expires_at, rest, waiting)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest, waiting = excluded.waiting"
 )
 
 
@@ -207,6 +226,10 @@ class PostgresTransaction:
         rows = self._session.rows(f"{_APPROVAL} WHERE tenant = %s AND expires_at > %s ORDER BY number", (tenant, after))
         return [approval_from(row) for row in rows]
 
+    def waiting(self, tenant: str, agent: str, policy: str, after: int) -> int:
+        asked = "SELECT count(*) FROM approval WHERE tenant = %s AND agent = %s AND waiting = %s AND expires_at > %s"
+        return int(self._session.rows(asked, (tenant, agent, policy, after))[0][0])
+
     # ── writing ──
 
     def serial(self) -> int:
@@ -260,6 +283,7 @@ class PostgresTransaction:
                 approval.created_at,
                 approval.expires_at,
                 to_text(approval),
+                waiting_under(approval),
             ),
         )
 
@@ -304,14 +328,17 @@ class PostgresTransaction:
         return self._find(keys)
 
     def _count(self, number: int, length: int, amount: int, at: int, now: int) -> None:
-        if length:
-            horizon = now - length
-            self._session.execute(_AGE, (number, horizon, number))
-            if at <= horizon:
-                return  # it has left the window already; the record still tells it in full
-            if amount:
-                self._session.execute(_ENTER, (number, at, amount))
-        self._session.execute(_COUNT, (amount, number))
+        if not length:
+            self._session.execute(_COUNT, (amount, FULL, number))
+            return
+        horizon = now - length
+        self._session.execute(_AGE, (number, horizon, number))
+        if at <= horizon or not amount:
+            return  # it has left the window already; the record still tells it in full
+        self._session.execute(_ENTER, (number, at, amount))
+        self._session.execute(_ROLL, (amount, number))
+        if amount > 1:  # the calls of a rate are counted one by one, and never fill a counter
+            self._session.execute(_TRIM, (FULL, number, FULL))
 
     def _sweep(self, numbers: list[int], now: int) -> None:
         """Drop the parts of holds on these counters that have lapsed by `now`."""

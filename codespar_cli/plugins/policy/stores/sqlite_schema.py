@@ -92,4 +92,9 @@ CREATE INDEX approval_digest ON approval (tenant, digest, number);
 CREATE INDEX approval_expiry ON approval (tenant, expires_at);
 CREATE TABLE source (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
-SCHEMA = Schema(application_id=0x43535001, migrations=(_MIGRATION_1, _MIGRATION_2))
+# `waiting` is the policy of a request that nobody has decided. Those made before are not counted; they expire soon.
+_MIGRATION_3 = """
+ALTER TABLE approval ADD COLUMN waiting TEXT;
+CREATE INDEX approval_waiting ON approval (tenant, agent, waiting, expires_at) WHERE waiting IS NOT NULL;
+"""
+SCHEMA = Schema(application_id=0x43535001, migrations=(_MIGRATION_1, _MIGRATION_2, _MIGRATION_3))

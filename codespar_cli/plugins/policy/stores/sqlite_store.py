@@ -15,8 +15,15 @@ from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
 from codespar_cli.plugins.policy.approvals.approval import COLUMNS, Approval, to_text
 from codespar_cli.plugins.policy.language.periods import key_length
 from codespar_cli.plugins.policy.stores.sqlite_schema import FILE, SCHEMA
-from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Hold, Record
-from codespar_cli.plugins.policy.stores.stored_rows import approval_from, damaged, hold_from, key_from, parts_from
+from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stores.stored_rows import (
+    approval_from,
+    damaged,
+    hold_from,
+    key_from,
+    parts_from,
+    waiting_under,
+)
 from codespar_cli.storage import chain
 from codespar_cli.storage.sqlite import Database, Durability
 
@@ -36,11 +43,10 @@ _TAKE = "INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SERIAL_DIGITS = 10
 _APPROVAL = f"SELECT {', '.join(COLUMNS)}, rest FROM approval"  # noqa: S608  our own columns
 _PUT_APPROVAL = (
-    f"INSERT INTO approval ({', '.join(COLUMNS)}, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
-    " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest"
+    f"INSERT INTO approval ({', '.join(COLUMNS)}, rest, waiting) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  as above
+    " ON CONFLICT (token) DO UPDATE SET rest = excluded.rest, waiting = excluded.waiting"
 )
-# A counter stops here rather than overflow: at four trillion units no limit is left to guard.
-_FULL = 1 << 62
+_WAITING = "SELECT count(*) FROM approval WHERE tenant = ? AND agent = ? AND waiting = ? AND expires_at > ?"
 
 
 class SqliteStore:
@@ -190,6 +196,8 @@ class SqliteTransaction:
         return None
 
     def approval(self, token: str) -> Approval | None:
+        if not token.isprintable():
+            return None  # nobody's, and half of a surrogate pair cannot even be asked for
         for row in self._execute(f"{_APPROVAL} WHERE token = ?", (token,)):
             return approval_from(row)
         return None
@@ -203,6 +211,10 @@ class SqliteTransaction:
     def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
         rows = self._execute(f"{_APPROVAL} WHERE tenant = ? AND expires_at > ? ORDER BY number", (tenant, after))
         return [approval_from(row) for row in rows]
+
+    def waiting(self, tenant: str, agent: str, policy: str, after: int) -> int:
+        found: Any = self._execute(_WAITING, (tenant, agent, policy, after)).fetchall()
+        return int(found[0][0])
 
     def clock(self, now: int) -> int:
         return now
@@ -252,7 +264,7 @@ class SqliteTransaction:
 
     def put_approval(self, approval: Approval) -> None:
         columns = [getattr(approval, name) for name in COLUMNS]
-        self._execute(_PUT_APPROVAL, (*columns, to_text(approval)))
+        self._execute(_PUT_APPROVAL, (*columns, to_text(approval), waiting_under(approval)))
 
     def keep_source(self, policy_hash: str, text: str) -> None:
         self._execute("INSERT OR IGNORE INTO source VALUES (?, ?)", (policy_hash, text))
@@ -293,9 +305,10 @@ class SqliteTransaction:
         return number
 
     def _count(self, number: int, length: int, amount: int, at: int, now: int) -> None:
-        gone = 0
-        if length:
-            horizon = now - length
+        if not length:
+            self._execute("UPDATE counter SET value = min(value + ?, ?) WHERE id = ?", (amount, FULL, number))
+        else:
+            gone, horizon = 0, now - length
             for (aged,) in self._execute(
                 "SELECT sum(amount) FROM entry WHERE counter = ? AND at <= ?", (number, horizon)
             ):
@@ -309,7 +322,25 @@ class SqliteTransaction:
                     "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount",
                     (number, at, amount),
                 )
-        self._execute("UPDATE counter SET value = min(value - ? + ?, ?) WHERE id = ?", (gone, amount, _FULL, number))
+            change = "UPDATE counter SET value = value - ? + ? WHERE id = ? RETURNING value"
+            for (value,) in self._execute(change, (gone, amount, number)).fetchall():
+                if type(value) is not int:
+                    raise damaged("a counter is no number")
+                if value > FULL:
+                    self._trim(number, value - FULL)
+
+    def _trim(self, number: int, excess: int) -> None:
+        """Take so much off the oldest entries of a counter."""
+        self._execute("UPDATE counter SET value = value - ? WHERE id = ?", (excess, number))
+        oldest = self._execute("SELECT at, amount FROM entry WHERE counter = ? ORDER BY at", (number,))
+        for at, amount in oldest.fetchall():
+            if type(amount) is not int:
+                raise damaged("an entry of a counter is no number")
+            self._execute("DELETE FROM entry WHERE counter = ? AND at = ?", (number, at))
+            if amount > excess:
+                self._execute("INSERT INTO entry VALUES (?, ?, ?)", (number, at, amount - excess))
+                return
+            excess -= amount
 
     def _lapsed_by(self, now: int) -> dict[int, int]:
         """How much of what counters hold has lapsed by `now` and was not swept yet: most of the time nothing."""
@@ -333,6 +364,8 @@ class SqliteTransaction:
 
     def _number_of(self, id: str) -> int | None:
         """The number of the hold with this id. Those whose ids do not begin with theirs have numbers below zero."""
+        if not id.isprintable():
+            return None  # as for tokens of approvals
         serial = _serial_in(id)
         for where, bound in (("number = ?", (serial, id)), ("number < ?", (0, id))):
             for (number,) in self._execute(f"SELECT number FROM hold WHERE {where} AND id = ?", bound):  # noqa: S608

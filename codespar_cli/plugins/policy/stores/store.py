@@ -13,6 +13,12 @@ from typing import Any, NamedTuple, Protocol
 
 from codespar_cli.plugins.policy.approvals.approval import Approval
 
+FULL = 1 << 62
+"""A counter stops here rather than overflow: at four trillion units no limit is left to guard.
+
+Of a rolling one the oldest entries give way, so that its value is always their sum, and what it says later, when they
+have left the window, is as exact as if it had never been full."""
+
 
 class CounterKey(NamedTuple):
     """Which counter. `space` keeps what observe mode counts apart from what enforce mode does.
@@ -90,6 +96,9 @@ class Snapshot(Protocol):
     def approvals(self, tenant: str, after: int = -1) -> list[Approval]:
         """Every request of a tenant that expires after this moment, oldest first."""
 
+    def waiting(self, tenant: str, agent: str, policy: str, after: int) -> int:
+        """How many requests of an agent under this policy nobody has decided yet, of those that expire after this moment."""
+
     def clock(self, now: int) -> int:
         """The time to decide by: a server's own clock, so that machines need not agree; else `now`, the process's."""
 
@@ -101,7 +110,9 @@ class Transaction(Snapshot, Protocol):
         """The number of the record that comes next: ids that begin with it are in the order in which they were made."""
 
     def count(self, key: CounterKey, amount: int, at: int, now: int) -> None:
-        """Add to a counter what happened at `at`; entries that have left a rolling window by `now` are dropped."""
+        """Add to a counter what happened at `at`; entries that have left a rolling window by `now` are dropped.
+
+        `amount` is at most 10**18; what makes a counter more than `FULL` is not kept."""
 
     def arrive(self, key: CounterKey, arrival: int) -> None:
         """Set a bucket's arrival time."""

@@ -37,6 +37,11 @@ def key_from(row: tuple[Any, ...]) -> CounterKey:
     raise damaged("a counter has no name")
 
 
+def waiting_under(approval: Approval) -> str | None:
+    """The hash of the policy under which a request waits, whatever the time; None for one that was decided or used."""
+    return approval.policy if approval.status(approval.created_at) == "pending" else None
+
+
 def parts_from(text: object) -> list[tuple[int, int]]:
     """The counters that a hold is held on, and until when: `12:1700000000000000 13:…`."""
     found = []

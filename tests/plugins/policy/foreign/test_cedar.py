@@ -510,3 +510,41 @@ def test_services_are_all_it_needs(tmp_path):
     engine = from_options({"policies": "p.cedar"}, Services(tmp_path / "state", config_dir=tmp_path))
     assert engine.backend == "cedar"
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("5", "a number"), ('"x"', "text"), ("[true]", "a set"), ("{a: true}", "a record"), ("1 + 2", "a number"),
+        ("-context.args.n", "a number"), ('Agent::"x"', "an entity"), ("context", "an entity or a record"),
+        ('ip("10.0.0.1")', "an IP address"), ("if context.a then 5 else {}", "a number"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["when", "unless"])
+def test_a_condition_that_is_never_true_or_false_is_refused(tmp_path, kind, condition, found):
+    text = f'{PERMIT}\n@id("x")\npermit(principal, action, resource)\nwhen {{ true }}\n{kind} {{\n  {condition}\n}};'
+    error = refused(tmp_path, text)
+    assert (error.line, error.file) == (7, str(tmp_path / "policy.cedar"))
+    assert error.message.startswith(f"`{kind}`: expected a condition, which is true or false, found ")
+    assert found in error.message or condition.startswith("if")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "true",
+        "context.flag",
+        "{a: true}.a",
+        "[1].contains(1)",
+        "if 1 == 1 then true else 5",
+        "true // }\n",
+        '"}" == "}"',
+    ],
+)
+def test_a_condition_that_may_be_true_or_false_is_read(tmp_path, condition):
+    cedar(tmp_path, f"permit(principal, action, resource) when {{ {condition} }};")
+
+
+def test_a_long_condition_exhausts_nothing(tmp_path):
+    world = cedar(tmp_path, "permit(principal, action, resource) when { true" + " && true" * 400 + " };")
+    assert world.pure().allowed

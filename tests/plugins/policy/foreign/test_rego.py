@@ -461,3 +461,15 @@ def test_a_panic_in_rego_is_a_deny(tmp_path, monkeypatch):
     decision = world.ask()
     assert (decision.allowed, decision.code) == (False, "policy_error")
     assert "secret" not in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("allow", "a boolean or a set of ids"),
+        ("deny", "a boolean or a set of ids"),
+        ("approve", "a set of ids or objects"),
+    ],
+)
+def test_a_number_for_an_answer_is_told_what_was_expected(tmp_path, stage, expected):
+    assert f"`{stage}` is a number, expected {expected}" in refused(tmp_path, f"{HEAD}{stage} := 5").message

@@ -38,8 +38,8 @@ def rule(*lines):
         (rule("effect: budget", "limit: 5", "window: daily"), 5, "expected `calendar day|week|month`"),
         (rule("effect: rate", "limit: 5 per 1"), 4, "duration"),
         (rule("effect: rate", "limit: 5 per 1M"), 4, "duration"),
-        (rule("effect: approve", "expires: 10"), 4, "quote it"),
-        ("hold_ttl: 5\nrules: []\n", 1, "quote it"),
+        (rule("effect: approve", "expires: 10"), 4, "write `10s` or `10m`"),
+        ("hold_ttl: 600\nrules: []\n", 1, "write `600s` or `10m`"),
         ("rules:\n  - {id: a, effect: deny}\n  - {id: b, effect: deny}\n  - {id: a, effect: allow}\n", 4, "first in line 2"),
         ("rules:\n  - {id: a, id: b, effect: deny}\n", 2, "given twice"),
         ("rules: []\nrules: []\n", 2, "given twice"),
@@ -47,6 +47,15 @@ def rule(*lines):
         (rule("effect: deny", "when: {args.x: 1, args.x: 2}"), 4, "given twice"),
         ("rules:\n  - {id: a, effect: deny, tools: [a**]}\n", 2, "stand alone"),
         ("rules:\n  - {id: a, effect: deny, agents: ['team**']}\n", 2, "stand alone"),
+        (rule("effect: rate", "limit: 10 per hour"), 4, "write `10 per 1h`"),
+        (rule("effect: window", 'open: ["Mon-Fri 9-17"]'), 4, "write `09:00-17:00`"),
+        (rule("effect: window", "open: [Monday 09:00-17:00]"), 4, "write `Mon`"),
+        ('version: "1"\nrules: []\n', 1, 'expected 1, found "1"'),
+        (rule("effect: deny", "tools: [*]"), 4, "`*` begins with `*`"),
+        (rule("effect: deny", "tools: **"), 4, "`**` begins with `*`"),
+        (rule("effect: deny", "tools: *foo"), 4, "`*foo` begins with `*`"),
+        (rule("effect: deny", "tools:", "  - *foo"), 5, "`*foo` begins with `*`"),
+        ("rules:\n\t- id: a\n", 2, "a tab"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_with_its_line(text, line, words):
@@ -66,3 +75,26 @@ def test_what_cannot_be_meant_is_refused_with_its_line(text, line, words):
 )  # fmt: skip
 def test_what_has_no_effect_is_found(rules, top, code):
     assert code in [finding.code for finding in World(*rules, **top).engine.lint()]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (rule("effect: deny", "tools: [*]"), 'quote it: "*"'),
+        (rule("effect: deny", "tools: [a, */b]"), 'quote it: "*/b"'),
+        (rule("effect: deny", "tools: *foo"), 'quote it: "*foo"'),
+        ('version: "1"\nrules: []\n', "write `version: 1`, without quotes"),
+        ("version: 2\nrules: []\n", "this file may need a newer codespar"),
+        ("a: &b 1\n", "write the value out"),
+    ],
+)
+def test_the_hint_says_what_to_write(text, hint):
+    with pytest.raises(ConfigError) as caught:
+        compile_policy(text.encode(), "p.yaml")
+    assert caught.value.hint == hint
+
+
+def test_one_span_needs_no_list():
+    policy = compile_policy(rule("effect: window", "open: Mon-Fri 09:00-17:00").encode(), "p.yaml")
+    (span,) = policy.rules[0].schedule.opens
+    assert (sorted(span.weekdays), span.start, span.end) == ([0, 1, 2, 3, 4], 540, 1020)

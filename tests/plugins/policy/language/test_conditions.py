@@ -76,3 +76,15 @@ def test_a_hostile_mapping_makes_a_deny_and_no_exception():
     assert (decision.allowed, decision.code) == (False, "policy_error")
     assert "boom" not in decision.reason
     assert world.store.contents.records[-1].body["code"] == "policy_error"
+
+
+def test_the_trace_names_what_an_allow_rule_did_not_find():
+    work = {"id": "work", "effect": "allow", "tools": ["t"], "when": {"context.team": "x", "environment": "dev"}}
+    world = World(work, {"id": "other", "effect": "allow", "tools": ["u"]})
+
+    def detail(**context):
+        return world.engine.evaluate("a", "t", None, context=CallContext(**context)).trace[-1].detail
+
+    assert detail(environment="dev") == "no rule allows it; work needs context.team"
+    assert detail() == "no rule allows it; work needs context.team, environment"
+    assert world.engine.evaluate("a", "v", None).trace[-1].detail == "no rule allows it"

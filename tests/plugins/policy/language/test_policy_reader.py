@@ -91,7 +91,7 @@ def one(effect: str, *lines: str) -> str:
         ("timezone: Mars/Olympus\nrules: []\n", 1, "IANA"),
         ("timezone: ../../etc/passwd\nrules: []\n", 1, "IANA"),
         ("currency: usd\nrules: []\n", 1, "currency code"),
-        ("hold_ttl: 10\nrules: []\n", 1, "quote it"),
+        ("hold_ttl: 10\nrules: []\n", 1, "write `10s` or `10m`"),
         ("hold_ttl: 0s\nrules: []\n", 1, "duration"),
         ("costs: [1]\nrules: []\n", 1, "expected a table"),
         ("costs:\n  a: -1\nrules: []\n", 2, "a number from 0"),
@@ -148,11 +148,11 @@ def one(effect: str, *lines: str) -> str:
         (one("rate", "limit: 10"), 4, "quote it"),
         (one("rate", "limit: 10/s"), 4, "burst N"),
         (one("rate", "limit: 0 per 1h"), 4, "whole numbers"),
-        (one("rate", "limit: 10 per hour"), 4, "duration"),
+        (one("rate", "limit: 10 per hour"), 4, "write `10 per 1h`"),
         (one("rate", "limit: 1/y burst 2"), 4, "expected `N per"),
         (one("window"), 2, "missing key `open`"),
         (one("window", "open: []"), 4, "list of spans"),
-        (one("window", "open: Mon 08:00-09:00"), 4, "expected a list"),
+        (one("window", "open: {Mon: 08:00-09:00}"), 4, "expected a list"),
         (one("window", "open: [08:00-08:00]"), 4, "starts when it ends"),
         (one("window", "open: [24:00-08:00]"), 4, "only be an end"),
         (one("window", "open: [8:00-09:00]"), 4, "time of day"),
@@ -231,3 +231,35 @@ def test_an_example_of_the_contract_is_valid():
         text = block.partition("```")[0]
         if text.startswith("version"):
             compile_policy(text.encode(), "docs/policy.md")
+
+
+def test_a_thousand_approvers_and_as_many_agents_are_read_at_once_and_more_are_refused():
+    import json
+    import time
+
+    from codespar_cli.errors import ConfigError
+    from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+
+    def compiled(people):
+        rule = {"id": "ask", "effect": "approve", "approvers": [f"p{n}" for n in range(people)]}
+        rule["agents"] = [f"p{n}" for n in range(4000)]
+        compile_policy(json.dumps({"rules": [rule]}).encode(), "policy.yaml")
+
+    started = time.thread_time()
+    compiled(1000)
+    assert time.thread_time() - started < 2  # 4,000 agents against 1,000 approvers each took minutes
+    with pytest.raises(ConfigError, match="approvers: expected at most 1000, found 1001") as caught:
+        compiled(1001)
+    assert caught.value.line == 1
+
+
+def test_a_list_of_tools_is_read_in_time_in_proportion_to_its_length():
+    import time
+
+    from codespar_cli.plugins.policy.language.document import parse
+    from codespar_cli.plugins.policy.language.fields import Fields
+
+    fields = Fields(parse(("tools: [" + ", ".join(f"t{n}" for n in range(40_000)) + "]").encode()), "rule", ["tools"])
+    started = time.thread_time()
+    assert len(fields.texts("tools")) == 40_000
+    assert time.thread_time() - started < 1  # a search of what was read before for each took seven seconds

@@ -7,7 +7,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from policy_world import EVERYTHING, World, budget
 
-from codespar_cli.plugins.policy.language.tool_names import MOST_READINGS, canonical_name, every_name, names_of
+from codespar_cli.plugins.policy.language.tool_names import (
+    MOST_READINGS,
+    canonical_name,
+    counted_name,
+    every_name,
+    names_of,
+)
 
 # What hosts send, as docs and design name it, by the name that rules and counters know.
 HOSTS = {
@@ -108,7 +114,67 @@ def test_an_allow_does_not(tool, pattern):
     assert World({"id": "r", "effect": "allow", "tools": [pattern]}).look(tool).code == "no_rule_allows"
 
 
+SPELLINGS = [
+    ("shell", ["Bash", "BASH", "bAsh", "SHELL", "Run_Shell_Command", "run_shell_command"]),
+    ("web/fetch", ["WebFetch", "WEB_FETCH", "mcp_web_fetch", "MCP__web__fetch"]),
+    (
+        "git_hub/pay",
+        [
+            "mcp_git_hub_pay",
+            "Mcp:git_hub:pay",
+            "MCP_git_hub_pay",
+            "mcp__git_hub__pay",
+            "mcp:git_hub:pay",
+            "git/hub_pay",
+        ],
+    ),
+    ("a__b/c", ["mcp__a__b__c", "MCP__a__b__c"]),
+    ("/drop", ["mcp____drop", "MCP::drop"]),
+]
+
+
+@pytest.mark.parametrize(("tool", "spellings"), SPELLINGS)
+def test_no_spelling_has_a_second_counter_or_misses_the_hold(tool, spellings):
+    pace = {"id": "pace", "effect": "rate", "limit": "1 per 1d", "per": "tool"}
+    world = World(pace, EVERYTHING)
+    assert world.ask(tool).allowed
+    assert {world.ask(spelling).code for spelling in spellings} == {"rate_limited"}
+    for first, second in [(tool, each) for each in spellings] + [(each, tool) for each in spellings]:
+        world = World(budget("10", per="tool"), EVERYTHING)
+        held = world.ask(first, cost=2)
+        assert world.engine.record_usage("a", second, 3).reservation_id == held.reservation_id
+        assert [(state.spent, state.held) for state in world.engine.budgets()] == [(3, 0)]
+
+
+@pytest.mark.parametrize(("tool", "spellings"), SPELLINGS)
+def test_no_spelling_is_cheaper(tool, spellings):
+    world = World(budget("10", tools=[tool]), EVERYTHING, costs={tool: "7", "git/*": "1", "git/hub_pay": "7"})
+    for spelling in spellings:
+        assert world.engine._policy.price(spelling) == 7, spelling
+
+
+def test_a_name_with_several_readings_costs_what_the_dearest_does():
+    for costs in ({"git_hub/pay": "9", "git/hub_pay": "2"}, {"git_hub/pay": "2", "git/hub_pay": "9"}):
+        policy = World(EVERYTHING, costs=costs).engine._policy
+        assert policy.price("mcp_git_hub_pay") == 9
+        assert {name: str(policy.price(name)) for name in costs} == costs
+    assert policy.price("mcp_other_tool") is None
+
+
+def test_tools_of_one_server_are_counted_apart():
+    assert len({counted_name(tool) for tool in ("a/b", "a/c", "a/b/c", "a/B", "A/b", "b", "a")}) == 7
+    assert counted_name("svc/0/read") == "svc/0/read"
+    assert counted_name("github/create_issue") == counted_name("mcp__github__create_issue") == "github/create_issue"
+
+
 part = st.text("ab_:", max_size=4)
+
+
+@given(part, part)
+def test_what_one_name_can_mean_is_counted_together(server, name):
+    server, name = f"a{server}b", f"b{name}a"
+    names = every_name(f"{server}/{name}")
+    assert {counted_name(each) for name in names for each in every_name(name)} == {counted_name(names[0])}
 
 
 @given(st.sampled_from(["mcp__{}__{}", "MCP:{}:{}", "mcp:{}:{}", "mcp_{}_{}", "{}/{}"]), part, part)

@@ -135,6 +135,26 @@ def test_conditions_see_arguments_context_and_environment(play):
     ).passed
 
 
+@pytest.mark.parametrize("word", ["null", "none"])
+def test_an_answer_may_be_expected_to_give_no_time(play, word):
+    assert play(
+        f"{{at: {AT}, agent: a, tool: git/push, args: {{force: true}}, expect: deny, retry_after: {word}}}"
+    ).passed
+    failure = play(f"{{at: {AT}, agent: a, tool: paid/x, cost: 51, expect: deny, retry_after: {word}}}").failure
+    assert (failure.expected, failure.found) == ("deny, retry after none", "deny, retry after never")
+
+
+def test_a_vote_on_a_call_that_was_denied_at_once_is_told(play):
+    call = f"{{at: {AT}, agent: a, tool: git/push, args: {{force: true}}, approve_as: [ann], expect: allow}}"
+    assert play(call).failure.explained[0] == "nobody was asked to vote: the call was denied at once"
+
+
+def test_the_first_call_needs_a_moment_and_the_hint_is_whole(suite):
+    assert refused(suite, "{agent: a, tool: x, expect: allow}").hint == (
+        "the first call is made at a time such as 2026-11-23T09:00"
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "expected", "found"),
     [

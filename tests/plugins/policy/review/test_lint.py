@@ -383,3 +383,40 @@ def test_findings_say_where(tmp_path):
     file.write_text(RULES)
     (finding,) = lint_file(file, ["fs/read"])
     assert (finding.file, finding.line) == (str(file), 4)
+
+
+# ── what is no rules file, and what is not looked at ──
+
+
+@pytest.mark.parametrize(("name", "language"), [("p.cedar", "Cedar"), ("p.rego", "Rego")])
+@pytest.mark.parametrize("command", [["policy", "lint"], ["policy", "diff", "rules.yaml"]])
+def test_a_policy_in_another_language_is_no_rules_file(lint, capsys, name, language, command):
+    Path(name).write_text("permit(principal, action, resource);")
+    assert run([*command, name]) == 2
+    err = capsys.readouterr().err
+    assert f"`{name}` is no rules file: it is written in {language}" in err
+    assert f'backend = "{language.lower()}"' in err
+
+
+@pytest.mark.parametrize("command", [["policy", "lint"], ["policy", "diff", "rules.yaml"]])
+def test_a_file_that_is_not_there_is_no_reason_for_init(lint, capsys, command):
+    assert run([*command, "nofile.yaml"]) == 2
+    err = capsys.readouterr().err
+    assert "there is no rules file `nofile.yaml`" in err
+    assert "codespar init" not in err
+
+
+def test_lint_and_test_say_that_only_the_rules_file_is_read(lint, capsys):
+    Path("plugins.toml").write_text(
+        'version = 1\n[policy]\nbackend = "cedar"\npolicies = "p.cedar"\nrules = "r.yaml"\n'
+    )
+    Path("p.cedar").write_text("permit(principal, action, resource);")
+    Path("r.yaml").write_text("rules:\n  - {id: ask, effect: approve, when: {args.q: {glob: '*x*'}}}\n")
+    code, out, err = lint()
+    assert (code, "glob_stops_at_slash" in out) == (1, True)
+    assert "lint reads the rules file alone: what p.cedar says is not looked at" in err
+    Path("r_test.yaml").write_text(
+        "policy: r.yaml\nscenarios:\n  - name: one\n    calls: [{at: 2026-11-23T09:00, agent: a, tool: t, expect: allow}]\n"
+    )
+    assert run(["policy", "test"]) == 1
+    assert "scenarios play the rules file alone: what p.cedar says is not looked at" in capsys.readouterr().err

@@ -191,7 +191,7 @@ class TestEveryStore:
             assert snapshot.approvals("t", after=second.expires_at) == []
             assert snapshot.approvals("nobody") == []
 
-    @pytest.mark.parametrize("odd", ["ap-\0", "\0", "\x1b", "ap-00000009", "\u202e"])
+    @pytest.mark.parametrize("odd", ["ap-\0", "\0", "\x1b", "ap-00000009", "\u202e", "rs-\ud800", "ap-\udfff"])
     def test_an_id_that_nobody_has_is_not_found_whatever_it_is(self, store, odd):
         with store.write() as transaction:
             transaction.record(NOW, "k", "a", {})
