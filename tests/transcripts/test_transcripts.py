@@ -41,7 +41,9 @@ def test_the_quickstart_goes_as_written(tmp_path, environment):
 def test_the_demo_plays_the_whole_quickstart(tmp_path, environment):
     directory = tmp_path / "quickstart"
     shutil.copytree(QUICKSTART, directory)
-    demo = subprocess.run(["sh", "demo.sh"], cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    demo = subprocess.run(
+        ["sh", "demo.sh"], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
     assert (demo.returncode, demo.stderr) == (0, "")
     played = [line.removeprefix("$ ") for line in demo.stdout.splitlines() if line.startswith("$ ")]
     assert len(played) == len(parse((QUICKSTART / "session.txt").read_text()))
