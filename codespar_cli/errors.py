@@ -19,6 +19,7 @@
     │   ├── MasterKeyMalformed   2
     │   ├── MasterKeyWrong       1
     │   ├── VersionRetired       1
+    │   ├── SecretDenied         3  not granted to this agent or tool
     │   └── WriteConflict        1  compare-and-set failed
     ├── IntegrityError           5  tampered data, bad signature
     │   └── StoreCorrupt         5
@@ -174,6 +175,13 @@ class MasterKeyWrong(SecretError):
 
 class VersionRetired(SecretError):
     code = "version_retired"
+
+
+class SecretDenied(SecretError):
+    """A secret was asked for on behalf of an agent or a tool that it is not granted to."""
+
+    code = "secret_denied"
+    exit_code = 3
 
 
 class WriteConflict(SecretError):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from openbao_server import openbao
 from postgres_server import postgres
 
-__all__ = ["postgres"]
+__all__ = ["openbao", "postgres"]
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 settings.register_profile("thorough", deadline=None, suppress_health_check=list(HealthCheck), max_examples=1000)

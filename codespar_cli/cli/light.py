@@ -52,7 +52,7 @@ COMMANDS: dict[tuple[str, str], LightCommand] = {
     ("secrets", "get"): LightCommand(
         "codespar_cli.cli.secrets_get",
         "key",
-        {"--version": "version", "--output": "output", "-o": "output"},
+        {"--version": "version", "--agent": "agent", "--tool": "tool", "--output": "output", "-o": "output"},
         {"--reveal": "reveal"},
     ),
 }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.cli.session import Session
 from codespar_cli.core.administration.secrets import Secret, SecretFacts
 from codespar_cli.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from codespar_cli.core.hooks import ToolCall
 
 
 class Options(NamedTuple):
@@ -17,11 +20,16 @@ class Options(NamedTuple):
     key: str
     reveal: bool = False
     version: str | None = None
+    agent: str | None = None
+    tool: str | None = None
     output: str = "table"
 
 
 def run(session: Session, options: Options) -> int:
-    """Show what is known of a secret, or its value if it was to be revealed. Raises NotFoundError, VersionRetired."""
+    """Show what is known of a secret, or its value if it was to be revealed.
+
+    Raises NotFoundError, VersionRetired, SecretDenied.
+    """
     secret = _find(session, options)
     if options.reveal and options.output != "json":
         session.terminal.raw(secret.reveal().encode())
@@ -42,6 +50,17 @@ def actor() -> str:
         return f"cli:uid-{os.getuid()}"
 
 
+def require_grants(vault: Any) -> None:
+    """Raises UsageError for a backend that knows no grants: asking it for some must not look as if they held."""
+    if getattr(vault, "grants", False) is not True:
+        backend = getattr(vault, "backend", type(vault).__name__)
+        raise UsageError(
+            f"the secrets backend `{backend}` cannot limit a secret to agents or tools",
+            code="not_supported",
+            hint="codespar plugins enable secrets vault",
+        )
+
+
 def _show(session: Session, secret: Secret, options: Options) -> None:
     from codespar_cli.cli.views import secrets as view
 
@@ -54,22 +73,36 @@ def _show(session: Session, secret: Secret, options: Options) -> None:
 
 def _find(session: Session, options: Options) -> Secret:
     """From any backend: one that knows no versions and no fingerprints is asked for the value alone."""
-    version = _whole(options.version)
+    version = None if options.version is None else version_number(options.version, "--version")
+    asked_for = _asked_for(session, options)
     vault = session.able("secrets", "get" if version is None else "fetch")
+    if asked_for:
+        require_grants(vault)
     if callable(getattr(vault, "fetch", None)) and callable(getattr(vault, "describe", None)):
         if options.reveal:
-            secret: Secret = vault.fetch(session.tenant, options.key, version=version, actor=actor())
+            secret: Secret = vault.fetch(session.tenant, options.key, version=version, actor=actor(), **asked_for)
             return secret
-        return Secret(vault.describe(session.tenant, options.key, version=version, actor=actor()), "")
+        facts = vault.describe(session.tenant, options.key, version=version, actor=actor(), **asked_for)
+        return Secret(facts, "")
     value = vault.get(session.tenant, options.key)
     if value is None:
         raise NotFoundError(f"tenant `{session.tenant}` has no secret `{options.key}`")
     return Secret(SecretFacts(options.key, session.tenant, None, "current", None, None, None, None, None), value)
 
 
-def _whole(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _asked_for(session: Session, options: Options) -> dict[str, ToolCall]:
+    """The call of the agent that is to be asked as; nothing when it is the person who asks."""
+    if options.agent is None:
+        if options.tool is not None:
+            raise UsageError("--tool says for which tool an agent asks: add --agent NAME")
+        return {}
+    from codespar_cli.core.hooks import CallContext, ToolCall
+
+    return {"call": ToolCall(options.agent, options.tool or "", None, CallContext(tenant=session.tenant))}
+
+
+def version_number(text: str, option: str) -> int:
+    """Raises UsageError, which does not repeat what may be a value in the wrong place."""
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise UsageError("--version: expected a whole number above 0")
+        raise UsageError(f"{option}: expected a whole number above 0")
     return int(text)

@@ -52,7 +52,10 @@ class Backend(NamedTuple):
 
 
 class Config(NamedTuple):
-    """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`."""
+    """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`.
+
+    `tenant` is who a command works for; `file_tenant` whom the file names, whose secrets its references mean.
+    """
 
     path: Path | None
     tenant: str
@@ -62,6 +65,7 @@ class Config(NamedTuple):
     secrets: Backend = Backend("secrets", NONE)
     integrations: tuple[Backend, ...] = (Backend("integrations", "github"),)
     agents: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    file_tenant: str | None = None
 
     @property
     def directory(self) -> Path:
@@ -174,6 +178,7 @@ def parse_config(
         secrets=_single("secrets", document, path) or Backend("secrets", NONE),
         integrations=_integrations(document, path),
         agents=document.get("agents", {}),
+        file_tenant=document.get("tenant", "default"),
     )
 
 

@@ -160,6 +160,19 @@ class Gate:
             self._guarded("policy", lambda: self._settle(call, outcome, decision))
         self._guarded("observability", lambda: self.registry.record_metric(_metric(call, outcome)))
 
+    # ── what a call needs ──
+
+    def get_secret(self, call: ToolCall, key: str) -> str | None:
+        """The credential `key` of the call's tenant, asked for by its agent for its tool; None when there is none.
+
+        Whoever asks the registry asks as the program itself, which grants do not limit. Raises SecretDenied when the
+        secret is not granted to the agent or the tool, and whatever else the plugin raises: nothing stands in for it.
+        """
+        hook, tenant = self.registry.secrets, call.context.tenant
+        if _offered(hook, "grants") is True:
+            return self.registry.get_secret(tenant, key, call=call)
+        return self.registry.get_secret(tenant, key)
+
     # ── around ──
 
     def call(

@@ -63,6 +63,10 @@ class GuardedCall:
     ) -> None:
         self._end(kind)
 
+    def secret(self, key: str) -> str | None:
+        """A credential for this very call, see `Gate.get_secret`."""
+        return self._gate.get_secret(self._call, key)
+
     def _claim(self) -> None:
         if not self._under_way.acquire(blocking=False):
             raise RuntimeError("this call is already under way; every call needs a gate.call() of its own")

@@ -143,7 +143,8 @@ class ObservabilityHook(Protocol):
 class SecretsHook(Protocol):
     """A store of credentials per tenant. `get` answers None for "there is none" and raises for everything else.
 
-    Optional: `set(tenant_id, key, value)`.
+    Optional: `set(tenant_id, key, value)`. `grants = True` says that `get` also takes `call=`, the agent's call that needs
+    the secret, and raises SecretDenied when it is not granted to that agent or tool.
     """
 
     def get(self, tenant_id: str, key: str) -> str | None: ...

@@ -7,6 +7,7 @@ cannot be had stops everything with a ConfigError, before any tool runs.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from codespar_cli.core.blame import words_of
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import KINDS, Backend, Config, shown
+from codespar_cli.core.references import Resolver, WithoutSecrets
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.services import Services
 from codespar_cli.core.sound_decision import close_forgotten
@@ -82,22 +84,53 @@ def services_for(
     environ: Mapping[str, str] | None = None,
 ) -> Services:
     """What plugins of this configuration are lent. `secret:KEY` is asked of the active secrets plugin when needed."""
-    variables = os.environ if environ is None else environ
-
-    def resolve(reference: str) -> str | None:
-        scheme, _, name = reference.partition(":")
-        if scheme == "env":
-            return variables.get(name)
-        if scheme != "secret":
-            raise ConfigError(f"expected `secret:KEY` or `env:NAME`, found `{visible(scheme)}:…`")
-        source = registry
-        if source is None or source.secrets is None:
-            source = build_registry(config, builtins, kinds=("secrets",), clock=clock, environ=environ)
-        return source.get_secret(config.tenant, name)
-
+    resolve = resolver_for(config, builtins, registry, clock=clock, environ=environ)
     return Services(
         state_dir=config.state_dir, tenant=config.tenant, clock=clock, resolve=resolve, config_dir=config.directory
     )
+
+
+def resolver_for(
+    config: Config,
+    builtins: Builtins,
+    registry: PluginRegistry | None = None,
+    *,
+    clock: Clock = system_clock,
+    environ: Mapping[str, str] | None = None,
+) -> Resolver:
+    """What turns this configuration's references into values; of `registry` its secrets plugin, or one of its own."""
+    alone: list[PluginRegistry] = []
+
+    def source() -> PluginRegistry:
+        if registry is not None and registry.secrets is not None:
+            return registry
+        if not alone:
+            alone.append(build_registry(config, builtins, kinds=("secrets",), clock=clock, environ=environ))
+        return alone[0]
+
+    return Resolver(os.environ if environ is None else environ, config.directory, _ActiveSecrets(config, source))
+
+
+class _ActiveSecrets:
+    """What `secret:KEY` asks: for the file's own tenant, whichever tenant a command works for."""
+
+    def __init__(self, config: Config, source: Callable[[], PluginRegistry]) -> None:
+        self._tenant = config.file_tenant or config.tenant
+        self._is_current = self._tenant == config.tenant
+        self._source = source
+
+    def get(self, key: str) -> str | None:
+        return self._source().get_secret(self._tenant, key)
+
+    def advice(self, key: str) -> str:
+        own = getattr(self._source().secrets, "advice", None)  # a backend that `secrets set` cannot write to
+        if callable(own):
+            return str(own(self._tenant, key))
+        of = "" if self._is_current else f" --tenant {shlex.quote(self._tenant)}"
+        return f"codespar secrets set {shlex.quote(key)}{of}"
+
+    def is_empty(self) -> bool:
+        return getattr(self._source().secrets, "exists", True) is False
 
 
 def register_plugin(registry: PluginRegistry, backend: Backend, plugin: Any, config: Config) -> None:
@@ -121,6 +154,8 @@ def create_plugin(backend: Backend, config: Config, builtins: Builtins, services
     target = builtins.get(backend.kind, {}).get(backend.name)
     try:
         factory = _import(target) if target else _installed_factory(backend)
+        if backend.kind == "secrets":
+            services = services._replace(resolve=WithoutSecrets(services.resolve))
         plugin = factory(backend.options, services)
         if plugin is not None:
             close_forgotten(plugin)  # by an `async` factory

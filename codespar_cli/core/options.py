@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from codespar_cli.core.durations import EXPECTED as A_DURATION
 from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.references import EXPECTED as A_REFERENCE
+from codespar_cli.core.references import is_reference
 from codespar_cli.core.text import nearest, visible
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -66,15 +68,11 @@ def _is_duration(value: Any) -> bool:
     return True
 
 
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(("secret:", "env:")) and len(value.partition(":")[2]) > 0
-
-
 TEXT = simple("a string", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 FLAG = simple("true or false", lambda value: isinstance(value, bool))
 COUNT = simple("a whole number above 0", lambda value: type(value) is int and value > 0)
 DURATION = simple(A_DURATION, _is_duration)
-REFERENCE = simple("`secret:KEY` or `env:NAME`", _is_reference, shown=False)
+REFERENCE = simple(A_REFERENCE, is_reference, shown=False)
 SCALAR = simple("a string, a number or true/false", lambda value: isinstance(value, str | int | float | bool))
 
 

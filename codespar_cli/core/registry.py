@@ -19,6 +19,7 @@ from codespar_cli.core.hooks import (
     PolicyDecision,
     PolicyHook,
     SecretsHook,
+    ToolCall,
     ToolMetric,
 )
 from codespar_cli.errors import DuplicatePlugin, InvalidPlugin, RegistrySealed
@@ -94,7 +95,7 @@ class PluginRegistry:
     def record_metric(self, metric: ToolMetric) -> object:
         return None
 
-    def get_secret(self, tenant_id: str, key: str) -> str | None:
+    def get_secret(self, tenant_id: str, key: str, *, call: ToolCall | None = None) -> str | None:
         return None
 
     # ── asking ──

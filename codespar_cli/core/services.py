@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codespar_cli.core.clock import Clock, system_clock
+from codespar_cli.core.references import unresolved
 
 
 def _nothing_to_resolve(reference: str) -> str | None:
@@ -14,7 +15,7 @@ def _nothing_to_resolve(reference: str) -> str | None:
 
 
 class Services(NamedTuple):
-    """`state_dir` is private to codespar (0700); `resolve` turns `secret:KEY` or `env:NAME` into a value or None.
+    """`state_dir` is private to codespar (0700); `resolve` turns a reference into a value or None.
 
     `config_dir` is where plugins.toml lies: relative paths in options start there.
     """
@@ -24,3 +25,14 @@ class Services(NamedTuple):
     clock: Clock = system_clock
     resolve: Callable[[str], str | None] = _nothing_to_resolve
     config_dir: Path = Path()
+
+    def require(self, reference: str, *, key: str) -> str:
+        """The value of `secret:KEY`, `env:NAME` or `file:PATH`, which `key` asks for: one of the plugin's own
+        table, or, with dots, of the whole file.
+
+        Raises ConfigError when there is none or it is empty, and what the secrets plugin raises.
+        """
+        value = self.resolve(reference)
+        if not value:
+            raise unresolved(self.resolve, reference, key=key)
+        return value

@@ -22,6 +22,8 @@ BUILTINS: dict[str, dict[str, str]] = {
     "secrets": {
         "none": "codespar_cli.plugins.secrets.environment:EnvironmentSecrets.from_options",
         "vault": "codespar_cli.plugins.secrets.vault:SecretsVault.from_options",
+        "keyring": "codespar_cli.plugins.secrets.keyring_secrets:KeyringSecrets.from_options",
+        "hashicorp": "codespar_cli.plugins.secrets.hashicorp:HashicorpSecrets.from_options",
     },
     "integrations": {
         "github": "codespar_cli.plugins.integrations.github:GitHub.from_options",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from codespar_cli.core.references import unresolved
 from codespar_cli.errors import ConfigError, MissingExtra
 
 SCHEMES = ("postgresql://", "postgres://")
-REFERENCES = ("env:", "secret:")
+REFERENCES = ("env:", "file:", "secret:")
 
 
 def is_server(text: object) -> bool:
@@ -24,7 +25,7 @@ def server_url(text: str, resolve: Callable[[str], str | None], *, key: str, nee
         raise MissingExtra(needed_by, "postgres")
     url = resolve(text) if text.startswith(REFERENCES) else text
     if url is None or url == "":
-        raise ConfigError(f"`{text}` has no value", key=key, hint="it names a postgresql:// URL")
+        raise unresolved(resolve, text, key=key)
     if not url.startswith(SCHEMES):
         raise ConfigError(f"`{text}` is no postgresql:// URL", key=key)
     if problem := _problem_with(url):

@@ -21,6 +21,30 @@ _DIFFICULT: tuple[str, ...] = (
     "x" * 65_536,
 )
 
+_NAMES: tuple[str, ...] = (
+    "key",
+    "KEY",
+    "key ",
+    "../key",
+    "..",
+    "a/b",
+    "a%2fb",
+    "a_2fb",
+    "a__b",
+    "a",
+    "_b",
+    "a\x00b",
+    "a\nb",
+    "*",
+    "é",
+    "e\u0301",
+    "\u202eyek",
+    "ключ",
+    "κey",
+    "k" * 4096,
+    "k" * 4095 + "y",
+)
+
 
 class SecretsContract:
     """Inherit, and override `make` to return a fresh, empty hook.
@@ -76,6 +100,41 @@ class SecretsContract:
         assert hook.get("globex", self.key) is None
         self.put(hook, "globex", self.key, "globex's")
         assert hook.get("acme", self.key) == "acme's"
+
+    def test_difficult_names_are_never_mixed_up(self, tmp_path: Path) -> None:
+        """A name may be refused. One that is taken stands for itself alone, as a key and as a tenant."""
+        hook = self.make(tmp_path)
+        wanted: dict[tuple[str, str], str | None] = {}
+        for number, name in enumerate(_NAMES):
+            for tenant, key in (("acme", name), (name, "key")):
+                wanted[tenant, key] = self._put_or_refused(hook, tenant, key, f"value {number} of {tenant == name}")
+        for (tenant, key), value in wanted.items():
+            if value is not None:
+                assert hook.get(tenant, key) == value, f"tenant {tenant[:20]!a}, key {key[:20]!a}"
+
+    def test_what_was_deleted_is_not_there(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        if not callable(getattr(hook, "delete", None)):
+            import pytest
+
+            pytest.skip("this hook deletes nothing")
+        for tenant in ("acme", "globex"):
+            self.put(hook, tenant, self.key, "old")
+            self.put(hook, tenant, self.key, tenant)
+        hook.delete("acme", self.key, actor="contract")
+        assert hook.get("acme", self.key) is None
+        assert hook.get("globex", self.key) == "globex"
+        self.put(hook, "acme", self.key, "again")
+        assert hook.get("acme", self.key) == "again"
+
+    def _put_or_refused(self, hook: Any, tenant: str, key: str, value: str) -> str | None:
+        from codespar_cli.errors import CodesparError
+
+        try:
+            self.put(hook, tenant, key, value)
+        except (CodesparError, ValueError):
+            return None
+        return value
 
     def test_no_value_shows_in_a_repr(self, tmp_path: Path) -> None:
         hook = self.make(tmp_path)

@@ -15,7 +15,7 @@ from codespar_cli.core.blame import hosts_own, words_of
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
 from codespar_cli.core.text import clean_line, visible
-from codespar_cli.errors import CodesparError, IntegrityError, NotFoundError
+from codespar_cli.errors import CodesparError, ConfigError, IntegrityError, NotFoundError
 from codespar_cli.webhooks.payload import Payload
 
 Status: TypeAlias = Literal["handled", "ignored", "failed", "bad_signature", "missing", "unreadable", "malformed"]
@@ -114,7 +114,10 @@ class Replay:
             return f"no signature: the header {header} is missing"
         if payload.raw is None:
             return "no bytes to verify: the record keeps the body as parsed JSON"
-        secrets = self._secrets_of(name, hook)
+        try:
+            secrets = self._secrets_of(name, hook)
+        except ConfigError as error:
+            return f"no secret to verify with: {error.message}{f', try: {error.hint}' if error.hint else ''}"
         if not secrets:
             return f"no secret is configured: `[integrations.{name}] secret`"
         try:

@@ -107,6 +107,14 @@ def test_a_shelf_that_only_reads_is_asked_what_it_can_answer():
             "test_the_last_value_wins",
         ),
         ({"__repr__": lambda self: repr(self.kept)}, "test_no_value_shows_in_a_repr"),
+        (
+            {
+                "get": lambda self, tenant, key: self.kept.get(f"{tenant}/{key}"),
+                "set": lambda self, tenant, key, value: self.kept.update({f"{tenant}/{key.casefold()}": value}),
+            },
+            "test_difficult_names_are_never_mixed_up",
+        ),
+        ({"delete": lambda self, tenant, key, actor: self.kept.clear()}, "test_what_was_deleted_is_not_there"),
     ],
 )
 def test_a_bad_shelf_is_noticed(change, noticed):

@@ -147,8 +147,8 @@ def test_a_reference_is_resolved_by_the_active_secrets_plugin(newcomer, installe
     resolve = loading(newcomer, "[policy]\nbackend = 'current'\n").policy.services.resolve
     assert resolve("secret:MY_KEY") == "from the environment"
     assert resolve("env:ABSENT") is None
-    with pytest.raises(ConfigError, match="expected `secret:KEY` or `env:NAME`"):
-        resolve("file:/etc/passwd")
+    with pytest.raises(ConfigError, match="expected `secret:KEY`, `env:NAME` or `file:PATH`"):
+        resolve("https://example.com/secret")
 
 
 def test_a_name_that_two_distributions_claim_is_an_error(newcomer, installed):

@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from codespar_cli.core.hooks import ToolCall
 from codespar_cli.core.services import Services
-from codespar_cli.errors import MasterKeyWrong, NotFoundError, VersionRetired, WriteConflict
+from codespar_cli.errors import MasterKeyWrong, NotFoundError, SecretDenied, VersionRetired, WriteConflict
 from codespar_cli.plugins.secrets.vault import SecretsVault
 from codespar_cli.testing import FakeClock
 
@@ -21,9 +22,17 @@ names = st.sampled_from(["K", "k", "K\x00", "\u202e"])
 values = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+GLOBS = [["**"], ["ci-*"], ["ci-1", "ops"]]
+AGENTS = ["ci-1", "ops", "mallory"]
+ALLOWED = {"**": set(AGENTS), "ci-*": {"ci-1"}, "ci-1": {"ci-1"}, "ops": {"ops"}}
+
+
 class Version:
     def __init__(self, value):
-        self.value, self.retires_at, self.deleted = value, None, False
+        self.value, self.retires_at, self.deleted, self.destroyed = value, None, False, False
+
+    def is_gone(self, now):
+        return self.destroyed or (self.retires_at is not None and self.retires_at <= now)
 
 
 class VaultMachine(RuleBasedStateMachine):
@@ -32,6 +41,7 @@ class VaultMachine(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
         self.model: dict[tuple[str, str], list[Version]] = {}
+        self.agents: dict[tuple[str, str], set[str]] = {}
         self.master = 0
         self.vaults = [self.fresh(), self.fresh()]
 
@@ -45,7 +55,18 @@ class VaultMachine(RuleBasedStateMachine):
 
     def live(self, name):
         versions = self.model.get(name)
-        return versions if versions and not versions[-1].deleted else None
+        usable = versions and not versions[-1].deleted and not versions[-1].destroyed
+        return versions if usable else None
+
+    def readable(self, name, number):
+        """What reading version `number` comes to: a value, or the error."""
+        versions = self.model.get(name, [])
+        if not versions or (versions[-1].deleted and not versions[-1].destroyed) or not 0 < number <= len(versions):
+            return NotFoundError
+        version = versions[number - 1]
+        if version.is_gone(self.clock()):
+            return VersionRetired
+        return NotFoundError if version.deleted else version.value
 
     @rule(at=st.integers(0, 1), tenant=tenants, key=names, value=values)
     def put(self, at, tenant, key, value):
@@ -86,22 +107,79 @@ class VaultMachine(RuleBasedStateMachine):
             with pytest.raises(NotFoundError):
                 self.vaults[at].delete(tenant, key, actor="m")
             return
-        for version in versions:
+        hidden = [one for one in versions if not one.deleted and not self.is_erased(one)]
+        assert self.vaults[at].delete(tenant, key, actor="m") == len(hidden)
+        for version in hidden:
             version.deleted = True
-        self.vaults[at].delete(tenant, key, actor="m")
+
+    def is_erased(self, version):
+        """Whether the next command has destroyed it by now: every act destroys what is due first."""
+        return version.is_gone(self.clock())
+
+    @rule(at=st.integers(0, 1), tenant=tenants, key=names)
+    def undelete(self, at, tenant, key):
+        versions = self.model.get((tenant, key), [])
+        shown = [version for version in versions if version.deleted and not version.is_gone(self.clock())]
+        if not shown:
+            with pytest.raises(NotFoundError):
+                self.vaults[at].undelete(tenant, key, actor="m")
+            return
+        assert self.vaults[at].undelete(tenant, key, actor="m") == len(shown)
+        for version in shown:
+            version.deleted = False
+
+    @rule(at=st.integers(0, 1), tenant=tenants, key=names, number=st.one_of(st.none(), st.integers(1, 6)))
+    def destroy(self, at, tenant, key, number):
+        versions = self.model.get((tenant, key), [])
+        erased = [
+            version
+            for place, version in enumerate(versions, 1)
+            if not version.is_gone(self.clock()) and number in {None, place}
+        ]
+        if not erased:
+            with pytest.raises(NotFoundError):
+                self.vaults[at].destroy(tenant, key, version=number, actor="m")
+            return
+        assert self.vaults[at].destroy(tenant, key, version=number, actor="m").versions == len(erased)
+        for version in erased:
+            version.destroyed = True
+
+    @rule(at=st.integers(0, 1), tenant=tenants, key=names, number=st.integers(1, 6))
+    def rollback(self, at, tenant, key, number):
+        versions = self.model.get((tenant, key), [])
+        found = self.readable((tenant, key), number)
+        if isinstance(found, str) and number == len(versions):
+            found = WriteConflict
+        if not isinstance(found, str):
+            with pytest.raises(found):
+                self.vaults[at].rollback(tenant, key, to=number, actor="m")
+            return
+        versions.append(Version(found))
+        assert self.vaults[at].rollback(tenant, key, to=number, actor="m").version == len(versions)
+
+    @rule(at=st.integers(0, 1), tenant=tenants, key=names, value=values, globs=st.sampled_from(GLOBS))
+    def put_limited(self, at, tenant, key, value, globs):
+        self.model.setdefault((tenant, key), []).append(Version(value))
+        self.vaults[at].put(tenant, key, value, agents=globs, actor="m")
+        self.agents[tenant, key] = set().union(*(ALLOWED[glob] for glob in globs))
+
+    @rule(at=st.integers(0, 1), tenant=tenants, key=names, agent=st.sampled_from(AGENTS))
+    def read_as_an_agent(self, at, tenant, key, agent):
+        def read():
+            return self.vaults[at].get(tenant, key, call=ToolCall(agent, "t"))
+
+        if agent in self.agents.get((tenant, key), set(AGENTS)):
+            live = self.live((tenant, key))
+            assert read() == (live[-1].value if live else None)
+        else:
+            with pytest.raises(SecretDenied):
+                read()
 
     @rule(at=st.integers(0, 1), tenant=tenants, key=names, number=st.integers(1, 6))
     def read_version(self, at, tenant, key, number):
-        versions = self.live((tenant, key)) or []
-        version = versions[number - 1] if number <= len(versions) else None
-        if version is None:
-            expected = NotFoundError
-        elif version.retires_at is not None and version.retires_at <= self.clock():
-            expected = VersionRetired
-        else:
-            expected = NotFoundError if version.deleted else None
-        if expected is None:
-            assert self.vaults[at].fetch(tenant, key, version=number, actor="m").reveal() == version.value
+        expected = self.readable((tenant, key), number)
+        if isinstance(expected, str):
+            assert self.vaults[at].fetch(tenant, key, version=number, actor="m").reveal() == expected
         else:
             with pytest.raises(expected):
                 self.vaults[at].fetch(tenant, key, version=number, actor="m")

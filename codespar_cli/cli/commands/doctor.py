@@ -15,6 +15,7 @@ import typer
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.session import Session
 from codespar_cli.core.config import Config, shown
+from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, ConfigError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -55,7 +56,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         return
     yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
     ill = False
-    for look in (_plugins, _state_directory, _stores):
+    for look in (_plugins, _references, _state_directory, _stores):
         for finding in _guarded(look, session, config):
             ill = ill or (finding.check == "policy" and finding.status == "error")
             yield finding
@@ -96,6 +97,18 @@ def _plugins(session: Session, config: Config) -> Iterator[Finding]:
         message = f"{one.name}: {one.message}" if one.message else one.name
         fix = "codespar plugins status" if one.active else f"codespar plugins enable {one.kind} NAME"
         yield Finding(one.kind, one.health, message, fix if config.path else "codespar init")
+
+
+def _references(session: Session, config: Config) -> Iterator[Finding]:
+    from codespar_cli.core.reference_status import reference_statuses
+    from codespar_cli.plugins import BUILTINS
+
+    for one in reference_statuses(config, BUILTINS, clock=session.clock, environ=session.environ):
+        if one.problem is not None:
+            where = f"{one.key}: `{visible(one.reference)}`: {one.problem}"
+            # Without its secret an integration still reads what comes in; it can verify nothing, and says so itself.
+            optional = one.key.startswith("integrations.") and one.unset
+            yield Finding("reference", "warning" if optional else "error", where, one.hint)
 
 
 def _state_directory(session: Session, config: Config) -> Iterator[Finding]:

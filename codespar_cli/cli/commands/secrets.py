@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated
 
 import typer
 
 from codespar_cli.cli import secret_input
+from codespar_cli.cli.commands import (
+    secrets_export,
+    secrets_import,
+    secrets_inject,
+    secrets_rotate,
+    secrets_run,
+    secrets_versions,
+)
 from codespar_cli.cli.discreet import DiscreetCommand
 from codespar_cli.cli.lazy import FileGroup
-from codespar_cli.cli.parameters import Output, OutputOption, YesOption, as_duration
+from codespar_cli.cli.parameters import Output, OutputOption
+from codespar_cli.cli.secret_options import (
+    ExpiresOption,
+    FromFileOption,
+    GenerateOption,
+    KeyArgument,
+    NoteOption,
+    VersionOption,
+    expiry,
+    globs_of,
+    tell_written,
+)
 from codespar_cli.cli.secrets_get import Options as GetOptions
-from codespar_cli.cli.secrets_get import actor
+from codespar_cli.cli.secrets_get import actor, require_grants
 from codespar_cli.cli.secrets_get import run as run_get
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
-from codespar_cli.core.administration.secrets import SecretFacts, new_master_key
-from codespar_cli.errors import CodesparError, UsageError
+from codespar_cli.core.administration.secrets import new_master_key
+from codespar_cli.errors import CodesparError
 
 app = typer.Typer(
     cls=FileGroup,
@@ -27,13 +46,6 @@ app = typer.Typer(
 )
 
 DUE_WITHIN = timedelta(days=7)
-
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="the secret's name")]
-FromFileOption = Annotated[str | None, typer.Option("--from-file", metavar="PATH", help="take the bytes of a file")]
-GenerateOption = Annotated[int | None, typer.Option("--generate", metavar="N", help="make N random characters")]
-ExpiresOption = Annotated[str | None, typer.Option("--expires", metavar="AGE", help="due for replacement after, 90d")]
-NoteOption = Annotated[str | None, typer.Option("--note", help="a remark, stored in clear")]
-VersionOption = Annotated[str | None, typer.Option("--version", metavar="N", help="an earlier version")]
 
 
 @app.command("set", cls=DiscreetCommand)
@@ -47,15 +59,25 @@ def set_secret(
     cas: Annotated[
         int | None, typer.Option("--cas", metavar="N", min=0, help="only if N is current; 0: only if there is none")
     ] = None,
+    agents: Annotated[
+        str | None, typer.Option("--agents", metavar="GLOBS", help="only these agents: ci-*,deploy; ** for all")
+    ] = None,
+    tools: Annotated[
+        str | None, typer.Option("--tools", metavar="GLOBS", help="only for these tools: stripe/**; ** for all")
+    ] = None,
     output: OutputOption = Output.table,
 ) -> int:
     """Store a value: typed, piped, from a file or made up."""
     session: Session = context.obj
     vault = session.able("secrets", "put")
-    expires_at = _expiry(session, expires)
+    expires_at = expiry(session, expires)
+    limits = {"agents": globs_of(agents, "--agents"), "tools": globs_of(tools, "--tools")}
+    if any(limits.values()):
+        require_grants(vault)
     value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
-    facts = vault.put(session.tenant, key, value, expires_at=expires_at, note=note, cas=cas, actor=actor())
-    _tell_written(session, facts, view.written_line(facts), output)
+    given = {name: globs for name, globs in limits.items() if globs}
+    facts = vault.put(session.tenant, key, value, expires_at=expires_at, note=note, cas=cas, **given, actor=actor())
+    tell_written(session, facts, view.written_line(facts), output)
     return 0
 
 
@@ -65,10 +87,17 @@ def get_secret(
     key: KeyArgument,
     reveal: Annotated[bool, typer.Option("--reveal", help="print the exact bytes and nothing else")] = False,
     version: VersionOption = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="ask as this agent would: denied if not granted")
+    ] = None,
+    tool: Annotated[str | None, typer.Option("--tool", metavar="NAME", help="for this tool, with --agent")] = None,
     output: OutputOption = Output.table,
 ) -> int:
     """Show what is known of a secret; --reveal its value."""
-    return run_get(context.obj, GetOptions(key=key, reveal=reveal, version=version, output=output.value))
+    return run_get(
+        context.obj,
+        GetOptions(key=key, reveal=reveal, version=version, agent=agent, tool=tool, output=output.value),
+    )
 
 
 @app.command("list", cls=DiscreetCommand)
@@ -91,76 +120,16 @@ def list_secrets(
     return 0
 
 
-@app.command("history", cls=DiscreetCommand)
-def show_history(context: typer.Context, key: KeyArgument, output: OutputOption = Output.table) -> int:
-    """List the versions of a secret, newest first."""
-    session: Session = context.obj
-    found = session.able("secrets", "history").history(session.tenant, key, actor=actor())
-    if output is Output.json:
-        session.terminal.json([view.listed_json(facts) for facts in found])
-    else:
-        now = session.clock()
-        session.terminal.table(view.HISTORY_HEADERS, [view.history_row(facts, now) for facts in found])
-    return 0
-
-
-@app.command("delete", cls=DiscreetCommand)
-def delete_secret(context: typer.Context, key: KeyArgument, yes: YesOption = False) -> int:
-    """Hide a secret and all its versions."""
-    session: Session = context.obj
-    vault = session.able("secrets", "delete")
-    if not yes:
-        if not session.terminal.interactive:
-            raise UsageError("deleting asks first, and nobody is there to answer", hint="add --yes")
-        if not session.terminal.confirm(f"delete `{key}` of tenant `{session.tenant}`?"):
-            session.terminal.note("nothing was deleted")
-            return 1
-    count = vault.delete(session.tenant, key, actor=actor())
-    session.terminal.note(f"deleted `{key}` of tenant `{session.tenant}`: {count} version{'s' if count != 1 else ''}")
-    return 0
-
-
-@app.command("rotate", cls=DiscreetCommand)
-def rotate(
-    context: typer.Context,
-    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="replace this secret's value")] = None,
-    reencrypt: Annotated[bool, typer.Option("--reencrypt", help="new data keys, every value encrypted again")] = False,
-    previous: Annotated[
-        str | None, typer.Option("--previous", metavar="REF", help="the old master key, such as file:old.key")
-    ] = None,
-    grace: Annotated[
-        str | None, typer.Option("--grace", metavar="AGE", help="how long earlier versions stay readable")
-    ] = None,
-    from_file: FromFileOption = None,
-    generate: GenerateOption = None,
-    expires: ExpiresOption = None,
-    note: NoteOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, change nothing")] = False,
-    output: OutputOption = Output.table,
-) -> int:
-    """Change the vault's keys, or with KEY one value.
-
-    Without KEY every tenant's data key is wrapped anew: under a new master key, if the old one is in the variable named
-    like the new one with _PREVIOUS at its end, or in --previous.
-    """
-    session: Session = context.obj
-    if key is None:
-        _only_for_values(grace=grace, from_file=from_file, generate=generate, expires=expires, note=note)
-        return _rotate_keys(session, reencrypt=reencrypt, previous=previous, dry_run=dry_run, output=output)
-    if reencrypt or previous is not None:
-        raise UsageError("--reencrypt and --previous change the vault's keys: leave out KEY")
-    vault = session.able("secrets", "replace", "history", "describe")
-    kept = _age(grace, "--grace")
-    expires_at = _expiry(session, expires)
-    if dry_run:
-        facts = vault.describe(session.tenant, key, actor=actor())
-        session.terminal.note(f"would make version {facts.version + 1} of `{key}`; nothing was changed")
-        return 0
-    value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
-    facts = vault.replace(session.tenant, key, value, grace=kept, expires_at=expires_at, note=note, actor=actor())
-    older = vault.history(session.tenant, key, actor=actor())
-    _tell_written(session, facts, view.replaced_line(facts, older), output)
-    return 0
+app.command("history", cls=DiscreetCommand)(secrets_versions.show_history)
+app.command("rollback", cls=DiscreetCommand)(secrets_versions.rollback)
+app.command("delete", cls=DiscreetCommand)(secrets_versions.delete_secret)
+app.command("undelete", cls=DiscreetCommand)(secrets_versions.undelete_secret)
+app.command("destroy", cls=DiscreetCommand)(secrets_versions.destroy_secret)
+app.command("rotate", cls=DiscreetCommand)(secrets_rotate.rotate)
+app.command("run", cls=DiscreetCommand, context_settings=secrets_run.CONTEXT)(secrets_run.run)
+app.command("import", cls=DiscreetCommand)(secrets_import.import_file)
+app.command("export", cls=DiscreetCommand)(secrets_export.export)
+app.command("inject", cls=DiscreetCommand)(secrets_inject.inject)
 
 
 @app.command("keygen", cls=DiscreetCommand)
@@ -195,58 +164,8 @@ def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
     return 0
 
 
-def _rotate_keys(session: Session, *, reencrypt: bool, previous: str | None, dry_run: bool, output: Output) -> int:
-    vault = session.able("secrets", "rotate_values" if reencrypt else "rotate_master")
-    operation = vault.rotate_values if reencrypt else vault.rotate_master
-    report = operation(previous=previous, dry_run=dry_run, actor=actor())
-    if output is Output.json:
-        session.terminal.json(view.rotation_json(report))
-    else:
-        session.terminal.line(view.rotation_line(report))
-    if not report.log_emptied:
-        session.terminal.note(
-            "a reader keeps retired bytes in the log; the next command that opens the vault tries again"
-        )
-    return 0
-
-
-def _tell_written(session: Session, facts: SecretFacts, line: str, output: Output) -> None:
-    if output is Output.json:
-        session.terminal.json(view.secret_json(facts))
-    else:
-        session.terminal.note(line)
-    if facts.advice:
-        session.terminal.note(facts.advice, style="yellow")
-
-
-def _only_for_values(**options: Any) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise UsageError(
-                f"--{name.replace('_', '-')} belongs to the rotation of one value", hint="codespar secrets rotate KEY"
-            )
-
-
 def _vault_exists(session: Session) -> bool:
     try:
         return bool(getattr(session.registry("secrets").secrets, "exists", False))
     except CodesparError:
         return False  # a key can be made beside a configuration that is not ready yet
-
-
-def _expiry(session: Session, text: str | None) -> datetime | None:
-    age = _age(text, "--expires")
-    if age is None:
-        return None
-    try:
-        return session.clock() + age
-    except OverflowError:
-        raise UsageError("--expires: that is too far away") from None
-
-
-def _age(text: str | None, option: str) -> timedelta | None:
-    try:
-        return as_duration(text, option)
-    except UsageError:
-        # It may be a value in the wrong place, so it is not repeated.
-        raise UsageError(f"{option}: expected a duration such as 30s, 10m, 24h or 7d") from None

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from codespar_cli.core.administration.secrets import RotationReport, SecretFacts, VaultReport
+from codespar_cli.core.administration.secrets import KeyStatus, RotationReport, SecretFacts, VaultReport
 from codespar_cli.core.clock import iso
 from codespar_cli.core.durations import render_duration
 
 MASK = "********"
+LOG_KEPT = "a reader keeps retired bytes in the log; the next command that opens the vault tries again"
 LIST_HEADERS = ("key", "version", "fingerprint", "age", "expires", "state", "note")
 HISTORY_HEADERS = ("version", "state", "fingerprint", "created", "expires", "readable until", "note")
 
@@ -43,6 +44,10 @@ def secret_lines(facts: SecretFacts, now: datetime) -> list[tuple[str, str]]:
         rows.append(("age", _age(facts.created_at, now) or ""))
     if facts.expires_at is not None:
         rows.append(("expires", _expiry(facts.expires_at, now) or ""))
+    if facts.agents is not None:
+        rows.append(("agents", ", ".join(facts.agents) or "none"))
+    if facts.tools is not None:
+        rows.append(("tools", ", ".join(facts.tools) or "none"))
     if facts.note:
         rows.append(("note", facts.note))
     return rows
@@ -94,18 +99,41 @@ def rotation_json(report: RotationReport) -> dict[str, Any]:
 
 def rotation_line(report: RotationReport) -> str:
     would = "would have " if report.dry_run else ""
-    tenants = _count(report.tenants, "tenant")
+    tenants = counted(report.tenants, "tenant")
     if report.operation == "reencrypt":
         return (
-            f"{would}encrypted {_count(report.values, 'value')} of {tenants} again under new data keys; "
+            f"{would}encrypted {counted(report.values, 'value')} of {tenants} again under new data keys; "
             "this does not help against a value that has leaked: codespar secrets rotate KEY"
         )
     under = "a new master key" if report.new_master_key else "the same master key"
     return (
-        f"{would}wrapped {_count(report.data_keys, 'data key')} of {tenants} anew, KEK version {report.kek_version} under "
+        f"{would}wrapped {counted(report.data_keys, 'data key')} of {tenants} anew, KEK version {report.kek_version} under "
         f"{under}; values are as they were: this does not help against a leaked data key (rotate --reencrypt) "
         "or a leaked value (rotate KEY), nor does it reach copies and backups"
     )
+
+
+def status_json(status: KeyStatus) -> dict[str, Any]:
+    return {
+        **status._asdict(),
+        "oldest_data_key": _iso(status.oldest_data_key),
+        "next_end": _iso(status.next_end),
+    }
+
+
+def status_lines(status: KeyStatus, now: datetime) -> list[tuple[str, str]]:
+    kind = "a passphrase" if status.passphrase else "a key"
+    oldest = "" if status.oldest_data_key is None else f", the oldest is {_age(status.oldest_data_key, now)} old"
+    ends = "" if status.next_end is None else f", the first until {_iso(status.next_end)}"
+    return [
+        ("master key", f"{status.master_key}, {kind}"),
+        ("KEK version", str(status.kek_version)),
+        ("data keys", f"{status.data_keys} of {counted(status.tenants, 'tenant')}{oldest}"),
+        ("most used", f"{status.sealed} values sealed of {status.may_seal} that one data key may seal"),
+        ("in grace", f"{counted(status.in_grace, 'replaced version')}{ends}"),
+        ("log", "empty of retired bytes" if status.log_emptied else LOG_KEPT),
+        ("epoch", str(status.epoch)),
+    ]
 
 
 def verify_json(report: VaultReport) -> dict[str, Any]:
@@ -114,13 +142,13 @@ def verify_json(report: VaultReport) -> dict[str, Any]:
 
 def verify_line(report: VaultReport) -> str:
     return (
-        f"{_count(report.versions, 'version')} of {_count(report.secrets, 'secret')} in "
-        f"{_count(report.tenants, 'tenant')} open and are the ones that were written; epoch {report.epoch}, {_count(report.records, 'record')}, "
+        f"{counted(report.versions, 'version')} of {counted(report.secrets, 'secret')} in "
+        f"{counted(report.tenants, 'tenant')} open and are the ones that were written; epoch {report.epoch}, {counted(report.records, 'record')}, "
         f"head {report.head}"
     )
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from codespar_cli.core.hooks import ToolCall
 
 MAX_VALUE_BYTES = 65_536
 
 SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "destroyed"]
 """`expired` is still current and readable: its replacement is overdue. `previous` is readable by its number."""
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many tenants are done, of how many, while a rotation goes on."""
 
 
 def new_master_key() -> str:
@@ -25,6 +32,7 @@ class SecretFacts(NamedTuple):
 
     `fingerprint` tells values of one tenant apart and is worth nothing without the master key; None once destroyed.
     `retires_at` is when a previous version stops being readable. `advice` is one line for whoever acted, or None.
+    `agents` and `tools` are the globs that the secret is limited to, None where it is not.
     """
 
     key: str
@@ -37,6 +45,8 @@ class SecretFacts(NamedTuple):
     retires_at: datetime | None
     note: str | None
     advice: str | None = None
+    agents: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None
 
 
 class Secret:
@@ -71,6 +81,36 @@ class RotationReport(NamedTuple):
     log_emptied: bool
 
 
+class KeyStatus(NamedTuple):
+    """What a vault's keys are like now.
+
+    `master_key` is where the one in force comes from, and `rotation_due` says that it is the previous one. `sealed` is
+    how many values the most used data key has sealed, of `may_seal`. `in_grace` are replaced versions that are still
+    readable, `next_end` is when the first of them is destroyed.
+    """
+
+    epoch: int
+    kek_version: int
+    master_key: str
+    passphrase: bool
+    rotation_due: bool
+    tenants: int
+    data_keys: int
+    oldest_data_key: datetime | None
+    sealed: int
+    may_seal: int
+    in_grace: int
+    next_end: datetime | None
+    log_emptied: bool
+
+
+class Destruction(NamedTuple):
+    """What `destroy` erased. `log_emptied` is False when a reader kept the bytes in the log for now."""
+
+    versions: int
+    log_emptied: bool
+
+
 class VaultReport(NamedTuple):
     """What `verify` looked at, and what is worth knowing. `head` is the record's last hash: keep it elsewhere."""
 
@@ -84,11 +124,19 @@ class VaultReport(NamedTuple):
 
 
 class SecretReader(Protocol):
-    """Raises NotFoundError, VersionRetired, IntegrityError, and the errors of the master key."""
+    """Raises NotFoundError, VersionRetired, IntegrityError, and the errors of the master key.
 
-    def fetch(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> Secret: ...
+    With `call` it is that agent who asks, for that tool: what is not granted to both raises SecretDenied. A backend that
+    understands `call` says so with `grants = True`.
+    """
 
-    def describe(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> SecretFacts: ...
+    def fetch(
+        self, tenant_id: str, key: str, *, version: int | None = None, actor: str, call: ToolCall | None = None
+    ) -> Secret: ...
+
+    def describe(
+        self, tenant_id: str, key: str, *, version: int | None = None, actor: str, call: ToolCall | None = None
+    ) -> SecretFacts: ...
 
     def entries(self, tenant_id: str, *, actor: str) -> Sequence[SecretFacts]:
         """The newest version of each secret that is not deleted, by name."""
@@ -109,9 +157,14 @@ class SecretWriter(Protocol):
         expires_at: datetime | None = None,
         note: str | None = None,
         cas: int | None = None,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
         actor: str,
     ) -> SecretFacts:
-        """A new version. `cas` is the number the current one must have, 0 for none: else WriteConflict."""
+        """A new version. `cas` is the number the current one must have, 0 for none: else WriteConflict.
+
+        `agents` and `tools` are globs that every version is limited to from now on; None leaves what was there.
+        """
         ...
 
     def replace(
@@ -132,14 +185,34 @@ class SecretWriter(Protocol):
         """Hide every version; answers how many. Raises NotFoundError."""
         ...
 
+    def undelete(self, tenant_id: str, key: str, *, actor: str) -> int:
+        """Bring back what `delete` hid; answers how many versions. Raises NotFoundError."""
+        ...
+
+    def destroy(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> Destruction:
+        """Erase the values of every version, or of one, for good. Raises NotFoundError."""
+        ...
+
+    def rollback(self, tenant_id: str, key: str, *, to: int, actor: str) -> SecretFacts:
+        """A new version with the value, note and due date of version `to`. Raises NotFoundError, VersionRetired."""
+        ...
+
 
 class VaultKeeper(Protocol):
-    def rotate_master(self, *, previous: str | None = None, dry_run: bool = False, actor: str) -> RotationReport:
+    def rotate_master(
+        self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
+    ) -> RotationReport:
         """Wrap every data key anew, under a new KEK version or a new master key."""
         ...
 
-    def rotate_values(self, *, previous: str | None = None, dry_run: bool = False, actor: str) -> RotationReport:
+    def rotate_values(
+        self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
+    ) -> RotationReport:
         """New data keys, every value encrypted again, checked before it counts."""
+        ...
+
+    def key_status(self, *, actor: str) -> KeyStatus:
+        """What the keys are like; reads no secret."""
         ...
 
     def verify(self, *, actor: str) -> VaultReport:

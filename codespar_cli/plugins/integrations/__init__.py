@@ -15,7 +15,9 @@ def _is_size(value: Any) -> bool:
 
 
 _COMMON: dict[str, Check] = {
-    "secret": either(REFERENCE, listing(REFERENCE), expected="`secret:KEY`, `env:NAME` or a list of them", shown=False),
+    "secret": either(
+        REFERENCE, listing(REFERENCE), expected="`secret:KEY`, `env:NAME`, `file:PATH` or a list of them", shown=False
+    ),
     "severity": mapping(choice("critical", "error", "warning", "info")),
     "max_body": simple(A_SIZE, _is_size),
 }

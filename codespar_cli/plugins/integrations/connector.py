@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from codespar_cli.core.administration.webhooks import Wire
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import Health, IntegrationEvent, Severity
+from codespar_cli.core.references import unresolved
 from codespar_cli.core.services import Services
 from codespar_cli.core.sizes import parse_size
 from codespar_cli.core.webhook_body import parse_body
@@ -62,7 +63,7 @@ class Connector(ABC):
         severity: Mapping[str, Severity] | None = None,
         max_body: int | None = None,
     ) -> None:
-        """`secret` holds references (`secret:KEY`, `env:NAME`), never values; `severity` overrides words of the table."""
+        """`secret` holds references (`secret:KEY`, `env:NAME`, `file:PATH`), never values; `severity` overrides words of the table."""
         self._references = (secret,) if isinstance(secret, str) else tuple(secret)
         self._resolve = resolve
         self._severities = {**self.severities, **{word.lower(): level for word, level in (severity or {}).items()}}
@@ -118,11 +119,17 @@ class Connector(ABC):
         return sign(payload, secret, prefix=self.wire.signature_prefix)
 
     def secrets(self) -> tuple[str, ...]:
-        """The values of the configured references that have one, newest first. Raises what resolving raises."""
-        return tuple(value for reference in self._references if (value := self._resolve(reference)))
+        """The values of the configured references that have one, newest first.
+
+        Raises ConfigError when there are references and none has a value, and what resolving raises.
+        """
+        found = self._found()
+        if self._references and not found:
+            raise unresolved(self._resolve, *self._references, key=f"integrations.{self.id}.secret")
+        return found
 
     def health(self) -> Health:
-        """Opens no store: of the secrets only environment variables are looked at."""
+        """Opens no store and no file: of the secrets only environment variables are looked at."""
         if not self._references:
             return Health("ok", "no secret configured: signatures cannot be verified")
         missing = [name for name in self._references if name.startswith("env:") and not self._resolve(name)]
@@ -136,9 +143,12 @@ class Connector(ABC):
         """Like `health`, and every secret is really fetched. Raises what resolving raises."""
         if not self._references:
             return self.health()
-        if len(self.secrets()) < len(self._references):
+        if len(self._found()) < len(self._references):
             return Health("warning", "not every configured secret has a value")
         return _VERIFIABLE
+
+    def _found(self) -> tuple[str, ...]:
+        return tuple(value for reference in self._references if (value := self._resolve(reference)))
 
     # ── making facts fit ──
 

@@ -17,6 +17,7 @@ from codespar_cli.core.options import (
     simple,
     table,
 )
+from codespar_cli.core.references import is_reference
 
 
 def _is_webhook(value: Any) -> bool:
@@ -60,15 +61,12 @@ def NOTIFY(value: Any, path: Path) -> Iterator[Problem]:  # noqa: N802  a check,
 
 def _is_store(value: Any) -> bool:
     return isinstance(value, str) and (
-        value == "sqlite"
-        or value.startswith(("postgresql://", "postgres://"))
-        or (value[:4] == "env:" and value != "env:")
-        or (value[:7] == "secret:" and value != "secret:")
+        value == "sqlite" or value.startswith(("postgresql://", "postgres://")) or is_reference(value)
     )
 
 
 # A URL may hold a password: what is found is never repeated.
-STORE = simple("`sqlite`, `postgresql://…`, `env:NAME` or `secret:KEY`", _is_store, shown=False)
+STORE = simple("`sqlite`, `postgresql://…`, `secret:KEY`, `env:NAME` or `file:PATH`", _is_store, shown=False)
 
 OPTIONS: dict[str, dict[str, Check]] = {
     "engine": {

@@ -30,7 +30,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _HEAD = "SELECT seq, hash, since, vouched, mac FROM chain_head"
 _VOUCH = "UPDATE chain_head SET since = ?, vouched = ?, mac = ?"
 _HEAD_TYPES = (int, bytes, int, int, bytes)
-_KEYLESS_FIELDS = frozenset({"outcome", "tenant", "key", "version", "code"})
+_KEYLESS_FIELDS = frozenset({"outcome", "tenant", "key", "version", "code", "tool"})
 
 
 class Head(NamedTuple):

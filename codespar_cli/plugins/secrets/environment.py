@@ -15,15 +15,15 @@ from codespar_cli.core.hooks import Health
 from codespar_cli.core.services import Services
 from codespar_cli.errors import SecretError
 from codespar_cli.plugins.secrets.names import name_bytes
+from codespar_cli.plugins.secrets.spelling import spelled
 
 PREFIX = "CODESPAR_SECRET__"
 BARE_TENANT = "default"
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def variable_name(tenant_id: str, key: str) -> str:
     """The variable that holds a secret. Raises UsageError for a name that is empty, too long or no UTF-8."""
-    return f"{PREFIX}{_spelled(name_bytes('tenant', tenant_id))}__{_spelled(name_bytes('key', key))}"
+    return f"{PREFIX}{spelled(name_bytes('tenant', tenant_id))}__{spelled(name_bytes('key', key))}"
 
 
 class EnvironmentSecrets:
@@ -57,16 +57,17 @@ class EnvironmentSecrets:
             raise SecretError(f"the variable `{name}` is not valid UTF-8", code="invalid_utf8")
         return value
 
+    @staticmethod
+    def advice(tenant_id: str, key: str) -> str:
+        """What to run so that this secret is there."""
+        return f"export {variable_name(tenant_id, key)}=…"
+
     def health(self) -> Health:
         count = sum(1 for name in self._variables() if name.startswith(PREFIX))
         return Health("ok", f"environment variables, {count} named {PREFIX}*")
 
     def __repr__(self) -> str:
         return "<EnvironmentSecrets>"
-
-
-def _spelled(name: bytes) -> str:
-    return "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in name)
 
 
 def _is_utf8(value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codespar_cli.core.administration.secrets import SecretFacts, SecretState
 from codespar_cli.core.clock import from_micros
+from codespar_cli.plugins.secrets.grants import ANYONE, Grant
 from codespar_cli.plugins.secrets.vault_rows import DELETED, DESTROYED, VersionRow
 
 
@@ -23,7 +24,14 @@ def state_of(row: VersionRow, latest: int, now: int) -> SecretState:
 
 
 def facts_of(
-    row: VersionRow, *, tenant: str, latest: int, now: int, fingerprint: str | None, advice: str | None = None
+    row: VersionRow,
+    *,
+    tenant: str,
+    latest: int,
+    now: int,
+    fingerprint: str | None,
+    advice: str | None = None,
+    grant: Grant = ANYONE,
 ) -> SecretFacts:
     return SecretFacts(
         key=row.key.decode(),
@@ -36,4 +44,6 @@ def facts_of(
         retires_at=None if row.retires_at is None else from_micros(row.retires_at),
         note=None if row.note is None else row.note.decode(),
         advice=advice,
+        agents=grant.agents,
+        tools=grant.tools,
     )

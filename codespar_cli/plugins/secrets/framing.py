@@ -8,7 +8,9 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as struct_error
 
-FORMAT = 1
+FORMAT = 2
+"""What is written. Format 1 is still read, and becomes 2 with the next change."""
+READABLE_FORMATS = (1, 2)
 UNREADABLE = (TypeError, AttributeError, struct_error)
 """What framing raises over a row of a damaged page, which can hold a type that its table does not allow."""
 
@@ -25,6 +27,11 @@ def framed(*fields: bytes) -> bytes:
 def number(value: int | None) -> bytes:
     """Eight big-endian bytes, two's complement; no bytes at all for None. Raises UNREADABLE."""
     return b"" if value is None else _NUMBER(value)
+
+
+def optional(data: bytes | None) -> bytes:
+    """A missing text and an empty one differ. Raises UNREADABLE."""
+    return b"\x00" if data is None else b"\x01" + data
 
 
 def label(purpose: str) -> bytes:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hmac
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from codespar_cli.plugins.secrets.framing import framed, label, number
 
@@ -39,6 +39,24 @@ def hkdf_expand(algorithm: Hash, key: bytes, info: bytes, length: int) -> bytes:
     return output[:length]
 
 
+class MasterSecret(Protocol):
+    """What a vault is opened with: a master key, or a passphrase that becomes one under a header's `kdf`."""
+
+    source: str
+
+    def new_kdf(self) -> bytes | None:
+        """What a new header keeps in order to have the same keys again; None when nothing is needed."""
+        ...
+
+    def takes(self, kdf: bytes | None) -> bool:
+        """Whether a vault with this `kdf` can be meant for it at all."""
+        ...
+
+    def unlock(self, vault_id: bytes, kdf: bytes | None) -> VaultKeys:
+        """Raises IntegrityError when `kdf` is not one that codespar writes."""
+        ...
+
+
 class MasterKey:
     """Exactly 32 bytes, and where they came from. Shows only the latter."""
 
@@ -52,6 +70,15 @@ class MasterKey:
 
     def keys_for(self, vault_id: bytes) -> VaultKeys:
         return VaultKeys(hkdf_extract("sha256", vault_id, self._material), self.source)
+
+    def new_kdf(self) -> None:
+        return None
+
+    def takes(self, kdf: bytes | None) -> bool:
+        return kdf is None
+
+    def unlock(self, vault_id: bytes, kdf: bytes | None) -> VaultKeys:
+        return self.keys_for(vault_id)
 
     def is_same_as(self, other: MasterKey) -> bool:
         return hmac.compare_digest(self._material, other._material)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from codespar_cli.errors import MasterKeyWrong
-from codespar_cli.plugins.secrets.key_hierarchy import MasterKey, VaultKeys
+from codespar_cli.plugins.secrets.key_hierarchy import MasterSecret, VaultKeys
 from codespar_cli.plugins.secrets.master_key import KeyReference, load_master_key
 from codespar_cli.plugins.secrets.vault_rows import Header
 
@@ -34,30 +34,24 @@ class KeyRing:
         self._load(previous)
         return KeyRing(self.reference, environ=self._variables(), config_dir=self._config_dir, previous=previous)
 
-    def current(self) -> MasterKey:
+    def current(self) -> MasterSecret:
         """Raises MasterKeyMissing, MasterKeyMalformed."""
         return self._load(self.reference)
 
     def keys_for(self, header: Header) -> VaultKeys:
         """The keys that fit this vault. Raises MasterKeyWrong when neither key does."""
         current = self.current()
-        keys = current.keys_for(header.vault_id)
-        if _fits(keys, header):
+        keys = fitting(current, header)
+        if keys is not None:
             return keys
         previous = self._load_previous()
         if previous is not None:
-            keys = previous.keys_for(header.vault_id)
-            if _fits(keys, header):
+            keys = fitting(previous, header)
+            if keys is not None:
                 return keys
-        tried = current.source if previous is None else f"{current.source}` nor the one in `{previous.source}"
-        raise MasterKeyWrong(
-            f"this vault was not made with the master key in `{tried}`"
-            if previous is None
-            else f"this vault was made neither with the master key in `{tried}`",
-            hint="set the key it was made with; after a change of keys run: codespar secrets rotate --previous REF",
-        )
+        raise _wrong(header, current, previous)
 
-    def _load_previous(self) -> MasterKey | None:
+    def _load_previous(self) -> MasterSecret | None:
         if self._previous is not None:
             return self._load(self._previous)
         implied = self.reference.previous
@@ -65,9 +59,26 @@ class KeyRing:
             return None
         return self._load(implied)
 
-    def _load(self, reference: KeyReference) -> MasterKey:
+    def _load(self, reference: KeyReference) -> MasterSecret:
         return load_master_key(reference, environ=self._variables(), config_dir=self._config_dir)
 
 
-def _fits(keys: VaultKeys, header: Header) -> bool:
-    return hmac.compare_digest(keys.check_value, header.check_value)
+def fitting(master: MasterSecret, header: Header) -> VaultKeys | None:
+    """The keys of this vault, if `master` is what it was made with. Raises IntegrityError."""
+    if not master.takes(header.kdf):
+        return None
+    keys = master.unlock(header.vault_id, header.kdf)
+    return keys if hmac.compare_digest(keys.check_value, header.check_value) else None
+
+
+def _wrong(header: Header, current: MasterSecret, previous: MasterSecret | None) -> MasterKeyWrong:
+    if previous is None:
+        finding = f"this vault was not made with the master key in `{current.source}`"
+    else:
+        finding = (
+            f"this vault was made neither with the master key in `{current.source}` nor the one in `{previous.source}`"
+        )
+    hint = "set the key it was made with; after a change of keys run: codespar secrets rotate --previous REF"
+    if header.kdf is not None and not any(one.takes(header.kdf) for one in (current, previous) if one is not None):
+        hint = 'it was made with a passphrase: [secrets] master_key = "passphrase:env:NAME"'
+    return MasterKeyWrong(finding, hint=hint)

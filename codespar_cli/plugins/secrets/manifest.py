@@ -12,10 +12,10 @@ import hmac
 from collections.abc import Iterable
 
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import UNREADABLE, framed, label, number
-from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow
+from codespar_cli.plugins.secrets.framing import UNREADABLE, framed, label, number, optional
+from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow
 
-_VERSION, _DEK, _HEADER = label("version row"), label("dek row"), label("header")
+_VERSION, _DEK, _ACCESS, _HEADER = label("version row"), label("dek row"), label("access row"), label("header")
 _ROWS, _TENANT, _VAULT = label("tenant rows"), label("tenant manifest"), label("vault manifest")
 
 
@@ -32,9 +32,8 @@ def version_digest(row: VersionRow) -> bytes:
                 number(row.expires_at),
                 number(row.retires_at),
                 number(row.state),
-                # A missing text and an empty one differ, as the field before the text says.
-                b"\x00" if row.note is None else b"\x01" + row.note,
-                b"\x00" if row.sealed is None else b"\x01" + row.sealed,
+                optional(row.note),
+                optional(row.sealed),
             )
         ).digest()
     except UNREADABLE:
@@ -65,9 +64,22 @@ def rows_digest(digests: Iterable[bytes]) -> bytes:
     return hashlib.sha256(framed(_ROWS, b"".join(digests))).digest()
 
 
-def tenant_mac(key: bytes, vault_id: bytes, row: TenantRow, deks: Iterable[DekRow]) -> bytes:
-    keys = b"".join(dek_digest(dek) for dek in deks)
-    return hmac.digest(key, framed(_TENANT, vault_id, row.name, number(row.epoch), row.rows, keys), "sha256")
+def access_digest(row: AccessRow) -> bytes:
+    try:
+        return hashlib.sha256(framed(_ACCESS, row.key, optional(row.agents), optional(row.tools))).digest()
+    except UNREADABLE:
+        raise tampered("a secret's grants cannot be read") from None
+
+
+def tenant_mac(
+    key: bytes, vault_id: bytes, row: TenantRow, deks: Iterable[DekRow], access: Iterable[AccessRow] = ()
+) -> bytes:
+    """Over the data keys in the order of generation, and the grants, if there are any, in that of their keys."""
+    fields = [_TENANT, vault_id, row.name, number(row.epoch), row.rows, b"".join(dek_digest(dek) for dek in deks)]
+    # A tenant without grants has the manifest of format 1: what has not changed need not be written again.
+    if granted := b"".join(access_digest(one) for one in access):
+        fields.append(granted)
+    return hmac.digest(key, framed(*fields), "sha256")
 
 
 def vault_mac(key: bytes, header: Header, tenants: Iterable[TenantRow]) -> bytes:
@@ -83,7 +95,7 @@ def header_checksum(header: Header) -> bytes:
 
 
 def _fixed(header: Header) -> tuple[bytes, ...]:
-    return (
+    fields = (
         number(header.format),
         header.vault_id,
         number(header.created_at),
@@ -91,3 +103,4 @@ def _fixed(header: Header) -> tuple[bytes, ...]:
         header.kek_salt,
         header.check_value,
     )
+    return fields if header.format == 1 else (*fields, optional(header.kdf))

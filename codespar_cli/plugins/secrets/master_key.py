@@ -1,5 +1,7 @@
 """Where the master key comes from: `env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`, and how 32 bytes are written.
 
+`passphrase:` before one of these says that a passphrase stands there, and never happens by itself.
+
 Exactly 32 bytes, as `base64:...`, `hex:...`, or bare as 44 base64 or 64 hex characters. Nothing else is a key: a short
 string is never stretched or hashed into one, since a password that opens a vault at full speed is a broken lock.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codespar_cli.errors import ConfigError, MasterKeyMalformed, MasterKeyMissing, MissingExtra
-from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey
+from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey, MasterSecret
 
 DEFAULT_REFERENCE = "env:VAULT_MASTER_KEY"
 KEYGEN_HINT = "make one with: codespar secrets keygen"
@@ -24,25 +26,31 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class KeyReference(NamedTuple):
-    """A parsed reference: the scheme and what follows it."""
+    """A parsed reference: the scheme and what follows it, and whether a passphrase stands there."""
 
     scheme: str
     place: str
+    passphrase: bool = False
 
     def __str__(self) -> str:
-        return f"{self.scheme}:{self.place}"
+        return f"{'passphrase:' if self.passphrase else ''}{self.scheme}:{self.place}"
 
     @property
     def previous(self) -> KeyReference | None:
         """Where the key before this one is looked for during a rotation; only a variable has such a place."""
-        return KeyReference("env", f"{self.place}_PREVIOUS") if self.scheme == "env" else None
+        return self._replace(place=f"{self.place}_PREVIOUS") if self.scheme == "env" else None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold key material, for whoever starts another program."""
+        return (self.place, f"{self.place}_PREVIOUS") if self.scheme == "env" else ()
 
 
 def parse_reference(text: str, key: str = "master_key") -> KeyReference:
     """Raises ConfigError. What is not a reference may be a key pasted by mistake, so the text is not repeated."""
     scheme, colon, place = text.partition(":")
     if scheme == "passphrase":
-        raise ConfigError("a passphrase cannot be the master key, only 32 random bytes can", key=key, hint=KEYGEN_HINT)
+        return _parse_passphrase(place, key)
     if not colon or scheme not in {"env", "file", "keyring"} or not place:
         raise ConfigError(f"expected {EXPECTED}", key=key, hint='master_key = "env:VAULT_MASTER_KEY"')
     if scheme == "env" and not _ENV_NAME.fullmatch(place):
@@ -52,7 +60,17 @@ def parse_reference(text: str, key: str = "master_key") -> KeyReference:
     return KeyReference(scheme, place)
 
 
-def load_master_key(reference: KeyReference, *, environ: Mapping[str, str], config_dir: Path) -> MasterKey:
+def _parse_passphrase(place: str, key: str) -> KeyReference:
+    if place.partition(":")[0] not in {"env", "file", "keyring"}:
+        raise ConfigError(
+            f"expected {EXPECTED} after `passphrase:`, never the passphrase itself",
+            key=key,
+            hint='master_key = "passphrase:env:VAULT_PASSPHRASE"',
+        )
+    return parse_reference(place, key)._replace(passphrase=True)
+
+
+def load_master_key(reference: KeyReference, *, environ: Mapping[str, str], config_dir: Path) -> MasterSecret:
     """Read the key now, afresh.
 
     Raises:
@@ -65,15 +83,27 @@ def load_master_key(reference: KeyReference, *, environ: Mapping[str, str], conf
         if not text:
             raise MasterKeyMissing(
                 f"the master key is not set: `{reference.place}` is empty",
-                hint=f"export {reference.place} as the vault was made with it; "
-                f'for a new vault: export {reference.place}="$(codespar secrets keygen)"',
+                hint=_unset_hint(reference),
             )
     elif reference.scheme == "file":
         place = os.path.expanduser(reference.place)  # noqa: PTH111  unlike pathlib's it never raises
-        text = _read_file(config_dir / place, str(reference))
+        text = _read_file(config_dir / place, reference)
     else:
         text = _ask_keyring(reference.place)
+    if reference.passphrase:
+        from codespar_cli.plugins.secrets.passphrase import read_passphrase
+
+        return read_passphrase(text.encode(errors="surrogateescape"), str(reference))
     return MasterKey(decode_master_key(text, str(reference)), str(reference))
+
+
+def _unset_hint(reference: KeyReference) -> str:
+    if reference.passphrase:
+        return f"read -rs {reference.place} && export {reference.place}"
+    return (
+        f"export {reference.place} as the vault was made with it; "
+        f'for a new vault: export {reference.place}="$(codespar secrets keygen)"'
+    )
 
 
 def decode_master_key(text: str, source: str) -> bytes:
@@ -114,14 +144,14 @@ def _from_base64(text: str) -> bytes | None:
     return None
 
 
-def _read_file(path: Path, source: str) -> str:
+def _read_file(path: Path, reference: KeyReference) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise MasterKeyMissing(
             "the master key file is not there",
             file=str(path),
-            hint=f"(umask 077; codespar secrets keygen > {path})",
+            hint=f"(umask 077; {'cat' if reference.passphrase else 'codespar secrets keygen'} > {path})",
         ) from None
     except (OSError, ValueError) as error:
         words = str(getattr(error, "strerror", None) or error).lower()
@@ -133,10 +163,10 @@ def _read_file(path: Path, source: str) -> str:
     finally:
         os.close(descriptor)
     try:
-        return data.decode("ascii")
+        return data.decode(*(("utf-8", "surrogateescape") if reference.passphrase else ("ascii",)))
     except UnicodeDecodeError:
         raise MasterKeyMalformed(
-            f"the master key in `{source}` is not 32 bytes in base64 or hex: found binary data", hint=KEYGEN_HINT
+            f"the master key in `{reference}` is not 32 bytes in base64 or hex: found binary data", hint=KEYGEN_HINT
         ) from None
 
 

@@ -10,24 +10,25 @@ from collections.abc import Iterator
 
 import apsw
 
-from codespar_cli.plugins.secrets.envelope import DataKey, SealLimits, counted, new_data_key, tampered
+from codespar_cli.plugins.secrets.envelope import DataKey, Plaintext, SealLimits, counted, new_data_key, tampered
 from codespar_cli.plugins.secrets.framing import FORMAT
-from codespar_cli.plugins.secrets.key_hierarchy import MasterKey, VaultKeys
+from codespar_cli.plugins.secrets.key_hierarchy import MasterSecret, VaultKeys
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
-from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow, columns
-from codespar_cli.plugins.secrets.verified_vault import OpenTenant, VerifiedVault
+from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.verified_vault import Listed, OpenTenant, VerifiedVault
 
 VAULT_ID_BYTES = 16
 KEK_SALT_BYTES = 32
 
 
-def _replace_into(table: str, row: type[DekRow | VersionRow | TenantRow | Header]) -> str:
+def _replace_into(table: str, row: type[DekRow | VersionRow | AccessRow]) -> str:
     places = ", ".join("?" * len(row._fields))
     return f"INSERT OR REPLACE INTO {table} ({columns(row)}) VALUES ({places})"  # noqa: S608  names of ours
 
 
 _PUT_VERSION = _replace_into("version", VersionRow)
 _PUT_DEK = _replace_into("dek", DekRow)
+_PUT_ACCESS = _replace_into("access", AccessRow)
 _DROP_DEK = "DELETE FROM dek WHERE tenant = ? AND generation = ?"
 _NEW_TENANT = "INSERT INTO tenant (name, epoch, rows, mac) VALUES (?, 0, x'', x'') RETURNING id"
 _PUT_TENANT = "UPDATE tenant SET epoch = ?, rows = ?, mac = ? WHERE id = ?"
@@ -46,13 +47,13 @@ class TenantDraft:
         connection: apsw.Connection,
         vault: VerifiedVault,
         row: TenantRow,
-        deks: dict[int, DekRow],
+        listed: Listed,
         open_tenant: OpenTenant | None,
     ) -> None:
         self._connection = connection
         self._vault = vault
         self.row = row
-        self.deks = deks
+        self.deks, self.access = listed
         self._open = open_tenant
         self._digests: dict[tuple[bytes, int], bytes] | None = None
         self._fresh_keys: dict[int, DataKey] = {}
@@ -103,11 +104,11 @@ class TenantDraft:
         self._connection.execute(_DROP_DEK, (self.row.id, generation))
         del self.deks[generation]
 
-    def seal(self, row: VersionRow, value: bytes, limits: SealLimits) -> VersionRow:
+    def seal(self, row: VersionRow, value: Plaintext, limits: SealLimits) -> VersionRow:
         """Write `value` as this version, sealed under the newest data key and counted."""
         dek = counted(self.newest, limits)
         row = row._replace(tenant=self.row.id, generation=dek.generation)
-        row = row._replace(sealed=self.data_key(dek.generation).seal(row, value))
+        row = row._replace(sealed=self.data_key(dek.generation).seal(row, value.reveal()))
         self.put_key(dek)
         self.put(row)
         return row
@@ -119,13 +120,21 @@ class TenantDraft:
         self._connection.execute(_PUT_VERSION, row)
         self._digests[row.key, row.version] = version_digest(row)
 
+    def limit(self, key: bytes, agents: bytes | None, tools: bytes | None) -> None:
+        """Write to whom a key is granted, in place of what was."""
+        row = AccessRow(self.row.id, key, agents, tools)
+        if self.access.get(key) != row:
+            self._connection.execute(_PUT_ACCESS, row)
+            self.access[key] = row
+
     def finish(self, keys: VaultKeys, vault_id: bytes, epoch: int) -> TenantRow:
         rows = self.row.rows
         if self._digests is not None:
             rows = rows_digest(self._digests[place] for place in sorted(self._digests))
         row = self.row._replace(epoch=epoch, rows=rows)
         deks = [self.deks[generation] for generation in sorted(self.deks)]
-        row = row._replace(mac=tenant_mac(keys.manifest, vault_id, row, deks))
+        access = [self.access[key] for key in sorted(self.access)]
+        row = row._replace(mac=tenant_mac(keys.manifest, vault_id, row, deks, access))
         self._connection.execute(_PUT_TENANT, (row.epoch, row.rows, row.mac, row.id))
         return row
 
@@ -154,33 +163,35 @@ class Revision:
         tenants = dict(self._vault.tenants)
         for name, draft in self._drafts.items():
             tenants[name] = draft.finish(keys, header.vault_id, self.epoch)
-        header = header._replace(epoch=self.epoch)
+        header = header._replace(format=FORMAT, epoch=self.epoch)
         header = header._replace(checksum=header_checksum(header))
         header = header._replace(mac=vault_mac(keys.manifest, header, (tenants[name] for name in sorted(tenants))))
         self._connection.execute(_PUT_HEADER, (*header, int(unclean)))
         return header
 
     def _existing(self, row: TenantRow) -> TenantDraft:
-        deks = self._vault.deks(self._connection, row)
-        if not deks:
+        listed = self._vault.listed(self._connection, row)
+        if not listed.deks:
             raise tampered("a tenant has no data key")
-        return TenantDraft(self._connection, self._vault, row, deks, None)
+        return TenantDraft(self._connection, self._vault, row, listed, None)
 
     def _new(self, name: bytes, created_at: int | None) -> TenantDraft:
         if created_at is None:
             raise tampered("a tenant is gone")
         number = next(iter(self._connection.execute(_NEW_TENANT, (name,))))[0]
         row = TenantRow(number, name, 0, b"", b"")
-        draft = TenantDraft(self._connection, self._vault, row, {}, OpenTenant(row, {}, []))
+        listed = Listed({}, {})
+        draft = TenantDraft(self._connection, self._vault, row, listed, OpenTenant(row, Listed({}, {}), []))
         draft.add_key(created_at)
         return draft
 
 
-def create_vault(connection: apsw.Connection, master: MasterKey, created_at: int) -> VerifiedVault:
+def create_vault(connection: apsw.Connection, master: MasterSecret, created_at: int) -> VerifiedVault:
     """The header of an empty vault under `master`."""
     vault_id = os.urandom(VAULT_ID_BYTES)
-    keys = master.keys_for(vault_id)
-    header = Header(FORMAT, vault_id, created_at, 1, os.urandom(KEK_SALT_BYTES), keys.check_value, b"", 1, b"")
+    kdf = master.new_kdf()
+    keys = master.unlock(vault_id, kdf)
+    header = Header(FORMAT, vault_id, created_at, 1, os.urandom(KEK_SALT_BYTES), keys.check_value, kdf, b"", 1, b"")
     header = header._replace(checksum=header_checksum(header))
     header = header._replace(mac=vault_mac(keys.manifest, header, ()))
     connection.execute(_NEW_HEADER, header)

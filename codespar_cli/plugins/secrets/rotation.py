@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import apsw
 
+from codespar_cli.core.administration.secrets import Progress
 from codespar_cli.plugins.secrets.envelope import tampered, unwrap
-from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
+from codespar_cli.plugins.secrets.key_hierarchy import MasterSecret, VaultKeys
+from codespar_cli.plugins.secrets.key_ring import fitting
 from codespar_cli.plugins.secrets.revision import KEK_SALT_BYTES, Revision, TenantDraft
 from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, VersionRow
 from codespar_cli.plugins.secrets.verified_vault import VerifiedVault
@@ -27,21 +29,35 @@ class Extent(NamedTuple):
 
 
 class Rotated(NamedTuple):
+    """`keys` are those of a new master key, None when it stayed the same."""
+
     extent: Extent
     header: Header
+    keys: VaultKeys | None = None
 
 
-def rewrap(connection: apsw.Connection, vault: VerifiedVault, master: MasterKey, *, dry_run: bool) -> Rotated:
+def rewrap(
+    connection: apsw.Connection,
+    vault: VerifiedVault,
+    master: MasterSecret,
+    *,
+    dry_run: bool,
+    progress: Progress | None = None,
+) -> Rotated:
     """Every data key under a new KEK version of `master`, which may be a new one. Raises IntegrityError."""
     before = vault.header
-    keys = master.keys_for(before.vault_id)
+    fits = fitting(master, before)
+    kdf = before.kdf if fits is not None else master.new_kdf()
+    keys = fits or master.unlock(before.vault_id, kdf)
     header = before._replace(
-        kek_version=before.kek_version + 1, kek_salt=os.urandom(KEK_SALT_BYTES), check_value=keys.check_value
+        kek_version=before.kek_version + 1, kek_salt=os.urandom(KEK_SALT_BYTES), check_value=keys.check_value, kdf=kdf
     )
     kek = keys.kek(header.kek_version, header.kek_salt)
     revision = Revision(connection, vault)
     data_keys = 0
-    for name in vault.tenants:
+    for done, name in enumerate(vault.tenants):
+        if progress is not None:
+            progress(done, len(vault.tenants))
         draft = revision.draft(name)
         for dek in list(draft.deks.values()):
             row = _rewrapped(vault, kek, dek, header, name)
@@ -50,14 +66,18 @@ def rewrap(connection: apsw.Connection, vault: VerifiedVault, master: MasterKey,
                 draft.put_key(row)
     if not dry_run:
         header = revision.finish(header=header, keys=keys, unclean=True)
-    return Rotated(Extent(len(vault.tenants), data_keys, 0), header)
+    return Rotated(Extent(len(vault.tenants), data_keys, 0), header, None if fits is not None else keys)
 
 
-def reencrypt(connection: apsw.Connection, vault: VerifiedVault, now: int, *, dry_run: bool) -> Rotated:
+def reencrypt(
+    connection: apsw.Connection, vault: VerifiedVault, now: int, *, dry_run: bool, progress: Progress | None = None
+) -> Rotated:
     """A new data key for every tenant, and every value that still exists sealed under it. Raises IntegrityError."""
     revision = Revision(connection, vault)
     values = 0
-    for name in vault.tenants:
+    for done, name in enumerate(vault.tenants):
+        if progress is not None:
+            progress(done, len(vault.tenants))
         draft = revision.draft(name)
         if dry_run:
             values += sum(_opens(draft, row) for row in draft.versions())

@@ -7,30 +7,40 @@ a `repr`; a lookup answers the right value, None for "there is none", or raises.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Literal
 
-from codespar_cli.core.administration.secrets import RotationReport, Secret, SecretFacts, VaultReport
-from codespar_cli.core.clock import Clock, to_micros
+from codespar_cli.core.administration.secrets import (
+    Destruction,
+    KeyStatus,
+    Progress,
+    RotationReport,
+    Secret,
+    SecretFacts,
+    VaultReport,
+)
+from codespar_cli.core.administration.secrets_import import Imported, OnConflict
+from codespar_cli.core.clock import Clock
 from codespar_cli.core.durations import parse_duration
-from codespar_cli.core.hooks import Health
+from codespar_cli.core.hooks import Health, ToolCall
 from codespar_cli.core.services import Services
-from codespar_cli.errors import CodesparError, NotFoundError, UsageError, VersionRetired, WriteConflict
-from codespar_cli.plugins.secrets.envelope import DEFAULT_LIMITS, SealLimits, tampered
-from codespar_cli.plugins.secrets.facts import facts_of, is_retired
+from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.secrets.envelope import DEFAULT_LIMITS, SealLimits
+from codespar_cli.plugins.secrets.grants import ConfiguredGrants
 from codespar_cli.plugins.secrets.key_ring import KeyRing
 from codespar_cli.plugins.secrets.master_key import DEFAULT_REFERENCE, parse_reference
-from codespar_cli.plugins.secrets.names import micros, name_bytes, note_bytes, value_bytes
-from codespar_cli.plugins.secrets.vault_rows import DELETED, LIVE, Header, VersionRow
+from codespar_cli.plugins.secrets.names import name_bytes
+from codespar_cli.plugins.secrets.reading import described, look_up, not_found
+from codespar_cli.plugins.secrets.vault_rows import LIVE
 from codespar_cli.plugins.secrets.vault_session import Act, Intent, VaultSession
 from codespar_cli.plugins.secrets.vault_store import VaultStore
-from codespar_cli.plugins.secrets.verified_vault import OpenTenant
 
 if TYPE_CHECKING:
-    from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
+    from codespar_cli.plugins.secrets.revision import TenantDraft
     from codespar_cli.plugins.secrets.rotation import Extent
+    from codespar_cli.plugins.secrets.writing import NewVersion
 
 PROGRAM = "program"
 """The actor on record when a program asks through the contract, which names none."""
@@ -42,6 +52,7 @@ class SecretsVault:
     """Opened on first use; safe for threads, forks and other processes on the same file."""
 
     backend = "vault"
+    grants = True
 
     def __init__(
         self,
@@ -51,10 +62,12 @@ class SecretsVault:
         clock: Clock,
         grace: timedelta = DEFAULT_GRACE,
         limits: SealLimits = DEFAULT_LIMITS,
+        grants: ConfiguredGrants | None = None,
     ) -> None:
         self._session = VaultSession(store, ring, clock)
         self._grace = grace
         self._limits = limits
+        self._grants = grants or ConfiguredGrants({})
 
     @classmethod
     def from_options(
@@ -64,40 +77,58 @@ class SecretsVault:
         reference = parse_reference(options.get("master_key", DEFAULT_REFERENCE))
         ring = KeyRing(reference, environ=os.environ if environ is None else environ, config_dir=services.config_dir)
         grace = parse_duration(options["grace"]) if "grace" in options else DEFAULT_GRACE
-        return cls(VaultStore(services.state_dir / STORE), ring, clock=services.clock, grace=grace)
+        grants = ConfiguredGrants(options.get("grants", {}))
+        return cls(VaultStore(services.state_dir / STORE), ring, clock=services.clock, grace=grace, grants=grants)
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that hold key material: no other program is to be given them."""
+        return self._session.ring.reference.variables
 
     # ── the contract ──
 
-    def get(self, tenant_id: str, key: str) -> str | None:
-        """The current value, None when there is none. Raises SecretError, IntegrityError, StoreError."""
-        found = self._look_up(Intent("secret.read", PROGRAM, tenant_id, key))
+    def get(self, tenant_id: str, key: str, *, call: ToolCall | None = None) -> str | None:
+        """The current value, None when there is none. Raises SecretError, IntegrityError, StoreError.
+
+        With `call` it is its agent who asks, for its tool: SecretDenied when the secret is not granted to both.
+        """
+        found = self._look_up("secret.read", tenant_id, key, None, PROGRAM, call)
         return None if found is None else found.reveal()
 
     def set(self, tenant_id: str, key: str, value: str) -> None:
         """A new version. Raises UsageError, SecretError, IntegrityError, StoreError."""
-        self.put(tenant_id, key, value, actor=PROGRAM)
+        from codespar_cli.plugins.secrets.writing import NewVersion
+
+        new = NewVersion(key, value)
+        del value  # a traceback with locals must not show it
+        self._write(tenant_id, key, new, PROGRAM)
 
     # ── reading ──
 
-    def fetch(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> Secret:
-        found = self._look_up(Intent("secret.read", actor, tenant_id, key, version))
+    def fetch(
+        self, tenant_id: str, key: str, *, version: int | None = None, actor: str, call: ToolCall | None = None
+    ) -> Secret:
+        found = self._look_up("secret.read", tenant_id, key, version, actor, call)
         if found is None:
-            raise _not_found(tenant_id, key)
+            raise not_found(tenant_id, key)
         return found
 
-    def describe(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> SecretFacts:
-        found = self._look_up(Intent("secret.describe", actor, tenant_id, key, version))
+    def describe(
+        self, tenant_id: str, key: str, *, version: int | None = None, actor: str, call: ToolCall | None = None
+    ) -> SecretFacts:
+        found = self._look_up("secret.describe", tenant_id, key, version, actor, call)
         if found is None:
-            raise _not_found(tenant_id, key)
+            raise not_found(tenant_id, key)
         return found.facts
 
     def entries(self, tenant_id: str, *, actor: str) -> Sequence[SecretFacts]:
         name = name_bytes("tenant", tenant_id)
         with self._session.act(Intent("secret.list", actor, tenant_id), durable=False) as act:
             tenant = act.vault.tenant(act.connection, name)
-            names = sorted(tenant.latest) if tenant is not None else []
-            live = [key for key in names if tenant is not None and tenant.latest[key].state == LIVE]
-            found = [_described(act, tenant, key, tenant.latest[key].version) for key in live if tenant is not None]
+            found: list[SecretFacts] = []
+            for key in sorted(tenant.latest) if tenant is not None else ():
+                if tenant is not None and tenant.latest[key].state == LIVE:
+                    found += described(act, tenant, key, [tenant.latest[key].version])
             act.record(count=len(found))
         return found
 
@@ -106,8 +137,8 @@ class SecretsVault:
         with self._session.act(Intent("secret.history", actor, tenant_id, key), durable=False) as act:
             tenant = act.vault.tenant(act.connection, name)
             if tenant is None or key_name not in tenant.latest:
-                raise _not_found(tenant_id, key)
-            found = [_described(act, tenant, key_name, version) for version in tenant.versions_of(key_name)]
+                raise not_found(tenant_id, key)
+            found = described(act, tenant, key_name, tenant.versions_of(key_name))
             act.record(count=len(found))
         return found[::-1]
 
@@ -122,23 +153,15 @@ class SecretsVault:
         expires_at: datetime | None = None,
         note: str | None = None,
         cas: int | None = None,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
         actor: str,
     ) -> SecretFacts:
-        from codespar_cli.plugins.secrets.revision import Revision
+        from codespar_cli.plugins.secrets.writing import NewVersion
 
-        row = _draft_row(key, expires_at, note)
-        name, data = name_bytes("tenant", tenant_id), value_bytes(value)
-        with self._session.act(Intent("secret.set", actor, tenant_id, key), durable=True) as act:
-            revision = Revision(act.connection, act.vault)
-            draft = revision.draft(name, created_at=act.now)
-            latest = draft.tenant.latest.get(row.key)
-            current = latest.version if latest is not None and latest.state == LIVE else 0
-            if cas is not None and cas != current:
-                raise _conflict(key, cas, current)
-            row = row._replace(version=latest.version + 1 if latest else 1, created_at=act.now)
-            row = draft.seal(row, data, self._limits)
-            act.header = revision.finish()
-            return self._written(act, row, tenant_id, name, data, draft.newest.encryptions)
+        new = NewVersion(key, value, expires_at=expires_at, note=note, cas=cas, agents=agents, tools=tools)
+        del value
+        return self._write(tenant_id, key, new, actor)
 
     def replace(
         self,
@@ -151,70 +174,102 @@ class SecretsVault:
         note: str | None = None,
         actor: str,
     ) -> SecretFacts:
-        from codespar_cli.plugins.secrets.revision import Revision
+        from codespar_cli.plugins.secrets.writing import NewVersion, replace_version
 
-        row = _draft_row(key, expires_at, note)
-        name, data = name_bytes("tenant", tenant_id), value_bytes(value)
-        with self._session.act(Intent("secret.rotate_value", actor, tenant_id, key), durable=True) as act:
-            tenant = act.vault.tenant(act.connection, name)
-            latest = tenant.latest.get(row.key) if tenant is not None else None
-            if tenant is None or latest is None or latest.state != LIVE:
-                raise _not_found(tenant_id, key)
-            revision = Revision(act.connection, act.vault)
-            draft = revision.draft(name)
-            retires_at = _end_of(act.at, self._grace if grace is None else grace)
-            for version in tenant.versions_of(row.key):
-                older = tenant.read(act.connection, row.key, version)
-                if older.retires_at is None:
-                    draft.put(older._replace(retires_at=retires_at))
-            row = draft.seal(row._replace(version=latest.version + 1, created_at=act.now), data, self._limits)
-            act.header = revision.finish()
-            return self._written(act, row, tenant_id, name, data, draft.newest.encryptions)
+        new = NewVersion(key, value, expires_at=expires_at, note=note)
+        del value
+        with self._change("secret.rotate_value", tenant_id, key, actor) as (act, draft):
+            written = replace_version(act, draft, new, self._grace if grace is None else grace, self._limits)
+            act.note(version=written.row.version, fingerprint=written.facts.fingerprint)
+        return written.facts
+
+    def put_all(
+        self,
+        tenant_id: str,
+        values: Mapping[str, str],
+        *,
+        on_conflict: OnConflict = "fail",
+        dry_run: bool = False,
+        actor: str,
+    ) -> Sequence[Imported]:
+        from codespar_cli.plugins.secrets.importing import batch_of, import_batch
+
+        batch = batch_of(tenant_id, values)
+        del values
+        return import_batch(self._session, batch, self._limits, on_conflict=on_conflict, dry_run=dry_run, actor=actor)
+
+    # ── versions ──
+
+    def rollback(self, tenant_id: str, key: str, *, to: int, actor: str) -> SecretFacts:
+        from codespar_cli.plugins.secrets.versions import bring_back
+
+        with self._change("secret.rollback", tenant_id, key, actor) as (act, draft):
+            written = bring_back(act, draft, key.encode(), to, self._limits)
+            act.note(version=written.row.version, fingerprint=written.facts.fingerprint, restored=to)
+        return written.facts
 
     def delete(self, tenant_id: str, key: str, *, actor: str) -> int:
-        from codespar_cli.plugins.secrets.revision import Revision
+        from codespar_cli.plugins.secrets.versions import hide
 
-        name, key_name = name_bytes("tenant", tenant_id), name_bytes("key", key)
-        with self._session.act(Intent("secret.delete", actor, tenant_id, key), durable=True) as act:
-            tenant = act.vault.tenant(act.connection, name)
-            if tenant is None or key_name not in tenant.latest or tenant.latest[key_name].state != LIVE:
-                raise _not_found(tenant_id, key)
-            revision = Revision(act.connection, act.vault)
-            draft = revision.draft(name)
-            rows = [tenant.read(act.connection, key_name, version) for version in tenant.versions_of(key_name)]
-            hidden = [row for row in rows if row.state == LIVE]
-            for row in hidden:
-                draft.put(row._replace(state=DELETED))
-            act.header = revision.finish()
-            act.record(versions=len(hidden))
-        return len(hidden)
+        with self._change("secret.delete", tenant_id, key, actor) as (act, draft):
+            count = hide(act, draft, key.encode())
+            act.note(versions=count)
+        return count
+
+    def undelete(self, tenant_id: str, key: str, *, actor: str) -> int:
+        from codespar_cli.plugins.secrets.versions import unhide
+
+        with self._change("secret.undelete", tenant_id, key, actor) as (act, draft):
+            count = unhide(act, draft, key.encode())
+            act.note(versions=count)
+        return count
+
+    def destroy(self, tenant_id: str, key: str, *, version: int | None = None, actor: str) -> Destruction:
+        from codespar_cli.plugins.secrets.versions import erase
+
+        with self._change("secret.destroy", tenant_id, key, actor, version=version, unclean=True) as (act, draft):
+            erased = erase(act, draft, key.encode(), version)
+            act.note(versions=len(erased))
+        return Destruction(len(erased), self._session.empty_log())
 
     # ── keys ──
 
-    def rotate_master(self, *, previous: str | None = None, dry_run: bool = False, actor: str) -> RotationReport:
+    def rotate_master(
+        self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
+    ) -> RotationReport:
         from codespar_cli.plugins.secrets.rotation import rewrap
 
         ring = self._ring_with(previous)
         master = ring.current()
         with self._session.act(Intent("secret.rotate", actor), durable=True, ring=ring) as act:
-            changes_master = not _is_under(act.vault.header, master)
-            extent, header = rewrap(act.connection, act.vault, master, dry_run=dry_run)
+            extent, header, next_keys = rewrap(act.connection, act.vault, master, dry_run=dry_run, progress=progress)
             if not dry_run:
-                act.header = header
-                act.next_keys = master.keys_for(header.vault_id) if changes_master else None
+                act.header, act.next_keys = header, next_keys
             act.record(**extent._asdict(), kek_version=header.kek_version, dry_run=dry_run or None)
-        return self._rotated("rewrap", extent, header.kek_version, new_master_key=changes_master, dry_run=dry_run)
+        changed = next_keys is not None
+        return self._rotated("rewrap", extent, header.kek_version, new_master_key=changed, dry_run=dry_run)
 
-    def rotate_values(self, *, previous: str | None = None, dry_run: bool = False, actor: str) -> RotationReport:
+    def rotate_values(
+        self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
+    ) -> RotationReport:
         from codespar_cli.plugins.secrets.rotation import reencrypt
 
         ring = self._ring_with(previous)
         with self._session.act(Intent("secret.reencrypt", actor), durable=True, ring=ring) as act:
-            extent, header = reencrypt(act.connection, act.vault, act.now, dry_run=dry_run)
+            extent, header, _ = reencrypt(act.connection, act.vault, act.now, dry_run=dry_run, progress=progress)
             if not dry_run:
                 act.header = header
             act.record(**extent._asdict(), dry_run=dry_run or None)
         return self._rotated("reencrypt", extent, header.kek_version, new_master_key=False, dry_run=dry_run)
+
+    def key_status(self, *, actor: str) -> KeyStatus:
+        from codespar_cli.plugins.secrets.key_state import key_status
+
+        current = self._session.ring.current().source
+        with self._session.act(Intent("secret.key_status", actor), durable=False) as act:
+            status = key_status(act, current, self._limits)
+            act.record()
+        return status
 
     def verify(self, *, actor: str) -> VaultReport:
         from codespar_cli.plugins.secrets.verification import verify_vault
@@ -257,27 +312,49 @@ class SecretsVault:
 
     # ── inside ──
 
-    def _look_up(self, intent: Intent) -> Secret | None:
-        name, key = name_bytes("tenant", intent.tenant or ""), name_bytes("key", intent.key or "")
+    def _look_up(
+        self, kind: str, tenant_id: str, key: str, version: int | None, actor: str, call: ToolCall | None
+    ) -> Secret | None:
+        name, key_name = name_bytes("tenant", tenant_id), name_bytes("key", key)
+        intent = Intent(kind, actor, tenant_id, key, version)
+        if call is not None:
+            intent = intent._replace(actor=f"agent:{call.agent_id}", tool=str(call.tool_name))
         with self._session.act(intent, durable=False) as act:
-            tenant = act.vault.tenant(act.connection, name)
-            row = None if tenant is None else _wanted(act, tenant, key, intent.version)
-            if tenant is None or row is None:
-                act.record(outcome="missing")
-                return None
-            secret = _opened(act, tenant, row)
-            act.record(version=row.version, fingerprint=secret.facts.fingerprint)
-        return secret
+            return look_up(act, name, key_name, call=call, configured=self._grants)
 
-    def _written(
-        self, act: Act, row: VersionRow, tenant_id: str, name: bytes, data: bytes, encryptions: int
-    ) -> SecretFacts:
-        fingerprint = act.vault.keys.fingerprint_of(name, data)
-        act.record(version=row.version, fingerprint=fingerprint)
-        advice = None
-        if encryptions >= self._limits.warn_at:
-            advice = f"this tenant's data key has sealed {encryptions} values: run codespar secrets rotate --reencrypt"
-        return facts_of(row, tenant=tenant_id, latest=row.version, now=act.now, fingerprint=fingerprint, advice=advice)
+    def _write(self, tenant_id: str, key: str, new: NewVersion, actor: str) -> SecretFacts:
+        from codespar_cli.plugins.secrets.writing import write_version
+
+        with self._change("secret.set", tenant_id, key, actor, create=True) as (act, draft):
+            written = write_version(act, draft, new, self._limits)
+            act.note(version=written.row.version, fingerprint=written.facts.fingerprint)
+            act.note(agents=new.agents[0], tools=new.tools[0])
+        return written.facts
+
+    @contextmanager
+    def _change(
+        self,
+        kind: str,
+        tenant_id: str,
+        key: str,
+        actor: str,
+        *,
+        version: int | None = None,
+        create: bool = False,
+        unclean: bool = False,
+    ) -> Iterator[tuple[Act, TenantDraft]]:
+        """One tenant's next epoch, recorded with what the body notes. Raises NotFoundError for a tenant there is not."""
+        from codespar_cli.plugins.secrets.revision import Revision
+
+        name = name_bytes("tenant", tenant_id)
+        name_bytes("key", key)
+        with self._session.act(Intent(kind, actor, tenant_id, key, version), durable=True) as act:
+            if not create and act.vault.tenant(act.connection, name) is None:
+                raise not_found(tenant_id, key)
+            revision = Revision(act.connection, act.vault)
+            yield act, revision.draft(name, created_at=act.now if create else None)
+            act.header = revision.finish(unclean=unclean)
+            act.record()
 
     def _ring_with(self, previous: str | None) -> KeyRing:
         ring = self._session.ring
@@ -294,71 +371,3 @@ class SecretsVault:
     ) -> RotationReport:
         emptied = dry_run or self._session.empty_log()
         return RotationReport(operation, *extent, kek_version, new_master_key, dry_run, emptied)
-
-
-def _wanted(act: Act, tenant: OpenTenant, key: bytes, version: int | None) -> VersionRow | None:
-    """The row asked for, None when there is none. Raises VersionRetired, IntegrityError."""
-    latest = tenant.latest.get(key)
-    if latest is None or latest.state == DELETED:
-        return None
-    number = latest.version if version is None else version
-    if (key, number) not in tenant.digests:
-        return None
-    row = tenant.read(act.connection, key, number)
-    if is_retired(row, act.now):
-        raise VersionRetired(
-            f"version {number} of `{key.decode()}` was replaced and its grace is over",
-            hint=f"the current version is {latest.version}",
-        )
-    return row if row.state == LIVE else None
-
-
-def _opened(act: Act, tenant: OpenTenant, row: VersionRow) -> Secret:
-    """The value of a row, wrapped up before anything else can fail with it in sight."""
-    value = act.vault.data_key(tenant, row.generation).open(row)
-    fingerprint = act.vault.keys.fingerprint_of(tenant.row.name, value)
-    return Secret(_facts(act, tenant, row, fingerprint), _text(value))
-
-
-def _described(act: Act, tenant: OpenTenant, key: bytes, version: int) -> SecretFacts:
-    row = tenant.read(act.connection, key, version)
-    if row.sealed is None or is_retired(row, act.now):
-        return _facts(act, tenant, row, None)
-    return _opened(act, tenant, row).facts
-
-
-def _facts(act: Act, tenant: OpenTenant, row: VersionRow, fingerprint: str | None) -> SecretFacts:
-    latest = tenant.latest[row.key].version
-    return facts_of(row, tenant=tenant.row.name.decode(), latest=latest, now=act.now, fingerprint=fingerprint)
-
-
-def _draft_row(key: str, expires_at: datetime | None, note: str | None) -> VersionRow:
-    return VersionRow(0, name_bytes("key", key), 0, 0, 0, micros(expires_at), None, LIVE, note_bytes(note), None)
-
-
-def _end_of(at: datetime, grace: timedelta) -> int:
-    try:
-        return to_micros(at + grace)
-    except OverflowError:
-        raise UsageError("the grace is too long", hint="a duration such as 24h or 7d") from None
-
-
-def _is_under(header: Header, master: MasterKey) -> bool:
-    return compare_digest(master.keys_for(header.vault_id).check_value, header.check_value)
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise tampered("a sealed value is not UTF-8") from None
-
-
-def _not_found(tenant: str, key: str) -> NotFoundError:
-    return NotFoundError(f"tenant `{tenant}` has no secret `{key}`", hint="codespar secrets list")
-
-
-def _conflict(key: str, expected: int, current: int) -> WriteConflict:
-    found = f"version {current} is current" if current else "there is none"
-    wanted = f"version {expected}" if expected else "no secret of this name"
-    return WriteConflict(f"`{key}`: expected {wanted}, {found}", hint=f"codespar secrets history {key}")

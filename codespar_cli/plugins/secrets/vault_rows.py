@@ -64,12 +64,27 @@ ALTER TABLE chain_head ADD COLUMN vouched INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chain_head ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
 """
 
-VAULT_SCHEMA = Schema(application_id=0x43535641, migrations=(_TABLES + CHAIN_SCHEMA + _VOUCHED,))
+# Format 2: who a secret is granted to, and how a passphrase becomes the master key.
+_GRANTS = """
+ALTER TABLE header ADD COLUMN kdf BLOB;
+CREATE TABLE access (
+    tenant INTEGER NOT NULL REFERENCES tenant (id),
+    key BLOB NOT NULL,
+    agents BLOB,
+    tools BLOB,
+    PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+VAULT_SCHEMA = Schema(application_id=0x43535641, migrations=(_TABLES + CHAIN_SCHEMA + _VOUCHED, _GRANTS))
 """`CSVA`. Times are microseconds since the epoch; the columns are explained in docs/spec/vault.md."""
 
 
 class Header(NamedTuple):
-    """The vault itself. `checksum` is plain SHA-256: it tells a damaged header from a wrong master key."""
+    """The vault itself. `checksum` is plain SHA-256: it tells a damaged header from a wrong master key.
+
+    `kdf` says how a passphrase becomes the master key, None when the key is 32 bytes of its own.
+    """
 
     format: int
     vault_id: bytes
@@ -77,6 +92,7 @@ class Header(NamedTuple):
     kek_version: int
     kek_salt: bytes
     check_value: bytes
+    kdf: bytes | None
     checksum: bytes
     epoch: int
     mac: bytes
@@ -117,6 +133,15 @@ class VersionRow(NamedTuple):
     state: int
     note: bytes | None
     sealed: bytes | None
+
+
+class AccessRow(NamedTuple):
+    """To whom a key's every version is limited: framed globs, None for anyone."""
+
+    tenant: int
+    key: bytes
+    agents: bytes | None
+    tools: bytes | None
 
 
 def columns(row: type[NamedTuple]) -> str:

@@ -13,6 +13,7 @@ from weakref import WeakSet
 import apsw
 
 from codespar_cli.core.clock import Clock, to_micros
+from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, IntegrityError, NotFoundError, SecretError
 from codespar_cli.plugins.secrets import audit
 from codespar_cli.plugins.secrets.envelope import tampered
@@ -53,6 +54,7 @@ class Intent(NamedTuple):
     tenant: str | None = None
     key: str | None = None
     version: int | None = None
+    tool: str | None = None
 
 
 class Act:
@@ -68,10 +70,16 @@ class Act:
         """The header that this act writes, when it changes anything."""
         self.next_keys: VaultKeys | None = None
         """The keys from this act on, when it changes the master key."""
+        self._details: dict[str, Any] = {}
+
+    def note(self, **details: Any) -> None:
+        """Say more of the act, for whoever puts it on record."""
+        self._details.update(details)
 
     def record(self, *, outcome: str = "ok", **details: Any) -> None:
         """Put the act on record, in its own transaction."""
         body = _body(self.intent, outcome)
+        details = {**self._details, **details}
         body.update((name, value) for name, value in details.items() if value is not None)
         if self.header is not None:
             body["epoch"] = self.header.epoch
@@ -242,4 +250,6 @@ def _body(intent: Intent, outcome: str) -> dict[str, Any]:
         body["key"] = intent.key
     if intent.version is not None:
         body["version"] = intent.version
+    if intent.tool is not None:
+        body["tool"] = visible(intent.tool)[:200]
     return body

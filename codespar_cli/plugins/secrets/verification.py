@@ -12,6 +12,7 @@ from codespar_cli.plugins.secrets.verified_vault import OpenTenant, VerifiedVaul
 _STRAYS = (
     "SELECT (SELECT count(*) FROM version WHERE tenant NOT IN (SELECT id FROM tenant))"
     " + (SELECT count(*) FROM dek WHERE tenant NOT IN (SELECT id FROM tenant))"
+    " + (SELECT count(*) FROM access WHERE tenant NOT IN (SELECT id FROM tenant))"
 )
 
 

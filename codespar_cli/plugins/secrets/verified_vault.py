@@ -15,20 +15,21 @@ import apsw
 
 from codespar_cli.errors import IntegrityError
 from codespar_cli.plugins.secrets.envelope import DataKey, tampered, unwrap
-from codespar_cli.plugins.secrets.framing import FORMAT, UNREADABLE
+from codespar_cli.plugins.secrets.framing import READABLE_FORMATS, UNREADABLE
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.plugins.secrets.key_ring import KeyRing
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
-from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow, columns
 
 HEADER_SQL = f"SELECT {columns(Header)} FROM header"  # noqa: S608  column names of ours
 _TENANTS = f"SELECT {columns(TenantRow)} FROM tenant ORDER BY name"  # noqa: S608
 _DEKS = f"SELECT {columns(DekRow)} FROM dek WHERE tenant = ? ORDER BY generation"  # noqa: S608
+_ACCESS = f"SELECT {columns(AccessRow)} FROM access WHERE tenant = ? ORDER BY key"  # noqa: S608
 _VERSIONS = f"SELECT {columns(VersionRow)} FROM version WHERE tenant = ? ORDER BY key, version"  # noqa: S608
 _VERSION = f"SELECT {columns(VersionRow)} FROM version WHERE tenant = ? AND key = ? AND version = ?"  # noqa: S608
 _TRACES = (
     "SELECT (SELECT count(*) FROM tenant) + (SELECT count(*) FROM dek)"
-    " + (SELECT count(*) FROM version) + (SELECT count(*) FROM chain)"
+    " + (SELECT count(*) FROM version) + (SELECT count(*) FROM access) + (SELECT count(*) FROM chain)"
 )
 
 
@@ -39,12 +40,20 @@ class Latest(NamedTuple):
     state: int
 
 
-class OpenTenant:
-    """A tenant whose manifest holds, its data keys, and the digest of each of its versions."""
+class Listed(NamedTuple):
+    """What a tenant's manifest lists beside its versions: data keys by generation, grants by key."""
 
-    def __init__(self, row: TenantRow, deks: Mapping[int, DekRow], versions: list[VersionRow]) -> None:
+    deks: dict[int, DekRow]
+    access: dict[bytes, AccessRow]
+
+
+class OpenTenant:
+    """A tenant whose manifest holds, its data keys, its grants, and the digest of each of its versions."""
+
+    def __init__(self, row: TenantRow, listed: Listed, versions: list[VersionRow]) -> None:
         self.row = row
-        self.deks = deks
+        self.deks: Mapping[int, DekRow] = listed.deks
+        self.access: Mapping[bytes, AccessRow] = listed.access
         self.digests: dict[tuple[bytes, int], bytes] = {}
         self.latest: dict[bytes, Latest] = {}
         for version in versions:
@@ -86,10 +95,10 @@ class VerifiedVault:
         row = self.tenants.get(name)
         if row is None:
             return None
-        deks = self.deks(connection, row)
+        listed = self.listed(connection, row)
         try:
             versions = [VersionRow._make(values) for values in connection.execute(_VERSIONS, (row.id,))]
-            found = OpenTenant(row, deks, versions)
+            found = OpenTenant(row, listed, versions)
         except (TypeError, ValueError):
             raise tampered("a stored version cannot be read") from None
         if not hmac.compare_digest(rows_digest(found.digests.values()), row.rows):
@@ -97,16 +106,17 @@ class VerifiedVault:
         self._open[name] = found
         return found
 
-    def deks(self, connection: apsw.Connection, row: TenantRow) -> dict[int, DekRow]:
-        """A tenant's data keys, wrapped, under its manifest. Raises IntegrityError."""
+    def listed(self, connection: apsw.Connection, row: TenantRow) -> Listed:
+        """A tenant's data keys, wrapped, and its grants, under its manifest. Raises IntegrityError."""
         deks = [DekRow._make(values) for values in connection.execute(_DEKS, (row.id,))]
+        access = [AccessRow._make(values) for values in connection.execute(_ACCESS, (row.id,))]
         try:
-            expected = tenant_mac(self.keys.manifest, self.header.vault_id, row, deks)
+            expected = tenant_mac(self.keys.manifest, self.header.vault_id, row, deks, access)
         except UNREADABLE:
             raise tampered("a tenant's manifest cannot be read") from None
         if not hmac.compare_digest(expected, row.mac):
-            raise tampered("a tenant's data keys are not the ones its manifest lists")
-        return {dek.generation: dek for dek in deks}
+            raise tampered("a tenant's data keys or grants are not the ones its manifest lists")
+        return Listed({dek.generation: dek for dek in deks}, {one.key: one for one in access})
 
     def data_key(self, tenant: OpenTenant, generation: int) -> DataKey:
         """The key a row names. Raises IntegrityError; no other key is ever tried."""
@@ -163,8 +173,10 @@ def _readable(header: Header) -> Header:
         intact = False
     if not intact or number_of_epochs < 0:
         raise tampered("its header is damaged")
-    if header.format != FORMAT:
+    if header.format not in READABLE_FORMATS:
         raise IntegrityError(f"vault format {header.format} is not known to this codespar")
+    if header.format == 1 and header.kdf is not None:
+        raise tampered("its header is damaged")
     return header
 
 

@@ -1,5 +1,6 @@
 import base64
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_what_is_no_reference_is_a_configuration_error(text):
     assert caught.value.key == "master_key"
 
 
-def test_a_passphrase_is_refused_in_words():
+def test_a_passphrase_written_in_place_of_a_reference_is_refused():
     with pytest.raises(ConfigError, match="passphrase"):
         parse_reference("passphrase:correct horse")
 
@@ -163,3 +164,59 @@ def test_the_systems_keyring_is_asked(tmp_path, monkeypatch):
     with pytest.raises(MasterKeyMissing) as caught:
         load("keyring:broken/other", tmp_path)
     assert "secret words" not in str(caught.value)
+
+
+def test_a_real_keyring_holds_the_key_of_a_real_vault(tmp_path, state):
+    """The package `keyring` itself, over a backend of our own: no desktop is needed and none is touched."""
+    program = tmp_path / "program.py"
+    program.write_text(KEYRING_PROGRAM)
+    told = subprocess.run([sys.executable, str(program), str(state)], capture_output=True, text=True, timeout=60)
+    assert (told.stdout.splitlines(), told.returncode) == (
+        [
+            "v",
+            "master key from keyring:codespar/master",
+            "master_key_wrong",
+            "master_key_missing",
+            "master_key_missing",
+        ],
+        0,
+    ), told.stderr
+
+
+KEYRING_PROGRAM = """
+import sys
+from pathlib import Path
+import keyring
+from keyring.backend import KeyringBackend
+from codespar_cli.core.services import Services
+from codespar_cli.errors import CodesparError
+from codespar_cli.plugins.secrets.vault import SecretsVault
+
+class Held(KeyringBackend):
+    priority = 1
+    held = {("codespar", "master"): "hex:" + "ab" * 32, ("codespar", "other"): "hex:" + "cd" * 32}
+    locked = False
+    def get_password(self, service, username):
+        if self.locked:
+            raise keyring.errors.KeyringLocked("words that could be a secret")
+        return self.held.get((service, username))
+    def set_password(self, service, username, password): raise NotImplementedError
+    def delete_password(self, service, username): raise NotImplementedError
+
+keyring.set_keyring(Held())
+
+def vault(name):
+    services = Services(state_dir=Path(sys.argv[1]))
+    return SecretsVault.from_options({"master_key": "keyring:codespar/" + name}, services, environ={})
+
+vault("master").set("acme", "K", "v")
+print(vault("master").get("acme", "K"))
+print(vault("master").health().message)
+for name in ("other", "none", "master"):
+    Held.locked = name == "master"
+    try:
+        vault(name).get("acme", "K")
+    except CodesparError as error:
+        assert "words" not in str(error), error
+        print(error.code)
+"""

@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from vault_kit import NEW, OLD, make_vault, raw_bytes
+from vault_kit import NEW, OLD, WORKER, make_vault, raw_bytes
 
-from codespar_cli.errors import IntegrityError, MasterKeyMalformed, MasterKeyWrong
+from codespar_cli.errors import IntegrityError, MasterKeyMalformed, MasterKeyWrong, SecretError, VersionRetired
+from codespar_cli.plugins.secrets.envelope import SealLimits
+from codespar_cli.plugins.secrets.vault import SecretsVault
 from codespar_cli.plugins.secrets.vault_store import VaultStore
 
 ME = "tester"
-WORKER = Path(__file__).parent / "vault_worker.py"
 TENANTS = ("acme", "globex")
 
 
@@ -165,6 +167,70 @@ def test_retired_bytes_that_a_reader_kept_leave_at_the_next_opening(vault, open_
     assert [old for old in sealed if old in remains] == []
 
 
+@pytest.mark.parametrize("operation", ["rotate_master", "rotate_values"])
+def test_whoever_watches_is_told_of_each_tenant(vault, operation):
+    fill(vault)
+    told = []
+    for dry_run in (True, False):
+        getattr(vault, operation)(dry_run=dry_run, progress=lambda *step: told.append(step), actor=ME)
+    assert told == [(0, 2), (1, 2)] * 2
+
+
+@pytest.mark.parametrize("operation", ["rotate_master", "rotate_values"])
+def test_a_rotation_that_is_interrupted_has_not_happened(vault, open_vault, operation):
+    def interrupt(done, of):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    fill(vault)
+    before = vault.key_status(actor=ME)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(vault, operation)(progress=interrupt, actor=ME)
+    for reader in (vault, open_vault()):
+        assert reader.key_status(actor=ME) == before
+        read_all(reader)
+        reader.verify(actor=ME)
+
+
+def test_a_used_up_data_key_is_renewed_by_reencryption(open_vault, clock):
+    limits = SealLimits(warn_at=2, refuse_at=3)
+    one, two = (
+        SecretsVault(made._session.store, made._session.ring, clock=clock, limits=limits)
+        for made in (open_vault(), open_vault())
+    )
+    one.set("acme", "K", "v1")
+    assert two.put("acme", "K", "v2", actor=ME).advice, "the count is the tenant's, not a process's"
+    one.set("acme", "K", "v3")
+    for write in (one.set, two.set, lambda *name: two.replace(*name, actor=ME)):
+        with pytest.raises(SecretError) as caught:
+            write("acme", "K", "v4")
+        assert caught.value.code == "data_key_exhausted"
+    assert (two.key_status(actor=ME).sealed, two.key_status(actor=ME).may_seal) == (3, 3)
+    one.destroy("acme", "K", version=1, actor=ME)
+    two.rotate_values(actor=ME)
+    one.set("acme", "K", "v4")
+    assert (one.get("acme", "K"), one.key_status(actor=ME).sealed) == ("v4", 3)
+
+
+def test_the_status_of_the_keys(vault, open_vault, clock):
+    empty = vault.key_status(actor=ME)
+    assert (empty.tenants, empty.data_keys, empty.oldest_data_key, empty.sealed, empty.in_grace) == (0, 0, None, 0, 0)
+    fill(vault)
+    made = clock()
+    clock.advance("1h")
+    vault.replace("acme", "K0", "new", actor=ME)
+    ends = clock() + timedelta(hours=24)
+    found = open_vault(NEW, OLD).key_status(actor=ME)
+    assert (found.rotation_due, found.master_key, found.kek_version) == (True, "env:VAULT_MASTER_KEY_PREVIOUS", 1)
+    assert (found.tenants, found.data_keys, found.oldest_data_key, found.sealed) == (2, 2, made, 6)
+    assert (found.in_grace, found.next_end) == (1, ends)
+    open_vault(NEW, OLD).rotate_master(actor=ME)
+    after = open_vault(NEW).key_status(actor=ME)
+    assert (after.rotation_due, after.kek_version, after.epoch) == (False, 2, found.epoch + 1)
+    clock.advance("24h")
+    assert open_vault(NEW).key_status(actor=ME).in_grace == 0
+
+
 # ── several processes ──
 
 
@@ -197,6 +263,48 @@ def test_the_first_processes_ever_make_one_vault_between_them(state):
     after = make_vault(state)
     assert after.verify(actor=ME)[:3] == (1, 24, 24)
     assert len(after.entries("acme", actor=ME)) == 24
+
+
+def test_versions_come_and_go_in_other_processes_throughout_rotations(state):
+    make_vault(state).set("acme", "steady", "same")
+    both = {"VAULT_MASTER_KEY": NEW, "VAULT_MASTER_KEY_PREVIOUS": OLD}
+    workers = [worker("versions", str(state), "20", **both), worker("versions", str(state), "20", **both)]
+    rotator, rounds = make_vault(state, NEW, OLD), 0
+    while any(process.poll() is None for process in workers) and rounds < 2000:
+        (rotator.rotate_values if rounds % 3 == 2 else rotator.rotate_master)(actor=ME)
+        rounds += 1
+    told = [process.communicate(timeout=60)[0].splitlines() for process in workers]
+    assert [lines[-1] for lines in told] == ["done", "done"]
+    assert rounds > 3
+    after = make_vault(state, NEW)
+    for line in (line for lines in told for line in lines[:-1]):
+        made = json.loads(line)
+        assert after.get("acme", made["key"]) == made["value"]
+        states = [facts.state for facts in after.history("acme", made["key"], actor=ME)]
+        assert states == ["current", "destroyed", "previous"]
+    after.verify(actor=ME)
+
+
+def test_killed_while_versions_come_and_go_nothing_acknowledged_is_lost(state):
+    fill(make_vault(state))
+    chance = random.Random(11)
+    for _ in range(8):
+        process = worker("versions", str(state), "1000", VAULT_MASTER_KEY=OLD)
+        told = [process.stdout.readline()]
+        time.sleep(chance.random() * 0.1)
+        process.send_signal(signal.SIGKILL)
+        told += process.communicate()[0].splitlines(keepends=True)
+        survivor = make_vault(state)
+        read_all(survivor)
+        survivor.verify(actor=ME)
+        assert survivor.key_status(actor=ME).log_emptied, "what was erased is gone from the log as well by now"
+        for line in told:
+            if line.endswith("\n"):
+                made = json.loads(line)
+                assert survivor.get("acme", made["key"]) == made["value"]
+                with pytest.raises(VersionRetired):
+                    survivor.fetch("acme", made["key"], version=2, actor=ME)
+        survivor.close()
 
 
 def test_two_rotators_at_once_are_safe(state):

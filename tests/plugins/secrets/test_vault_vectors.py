@@ -9,6 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from vault_kit import make_vault
 
@@ -17,10 +18,11 @@ from codespar_cli.plugins.secrets.vault_store import VaultStore
 
 VECTORS = sorted((Path(__file__).parents[2] / "vectors" / "vault").glob("*.json"))
 BLOBS = {
-    "header": {"vault_id", "kek_salt", "check_value", "checksum", "mac"},
+    "header": {"vault_id", "kek_salt", "check_value", "kdf", "checksum", "mac"},
     "tenant": {"name", "rows", "mac"},
     "dek": {"id", "salt", "commitment", "wrapped"},
     "version": {"key", "note", "sealed"},
+    "access": {"key", "agents", "tools"},
     "chain": {"previous", "hash"},
     "chain_head": {"hash", "mac"},
 }
@@ -32,14 +34,15 @@ def load(path):
     vector = json.loads(path.read_text())
     for table, rows in vector["rows"].items():
         for row in rows:
-            row.update({name: bytes.fromhex(row[name]) for name in BLOBS[table] if row[name] is not None})
+            row.update({name: bytes.fromhex(row[name]) for name in BLOBS[table] if row.get(name) is not None})
     return vector
 
 
 def test_there_is_a_vector_of_every_kind():
     assert {path.stem for path in VECTORS} >= {
         "good", "truncated", "swapped", "wrong-aad", "wrong-commitment", "old-generation", "wrong-master-key", "deleted-row",
-        "record-cut", "record-rewritten",
+        "record-cut", "record-rewritten", "good-granted", "grant-widened", "good-passphrase", "wrong-passphrase",
+        "greedy-kdf", "format1-good", "format1-swapped", "format1-wrong-master-key",
     }  # fmt: skip
 
 
@@ -58,7 +61,10 @@ def test_the_vault_answers_what_the_vector_expects(path, state):
                     f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({places})", tuple(fields.values())
                 )
     store.close()
-    vault = make_vault(state, "hex:" + vector["master_key"])
+    if "passphrase" in vector:
+        vault = make_vault(state, vector["passphrase"], master_key="passphrase:env:VAULT_MASTER_KEY")
+    else:
+        vault = make_vault(state, "hex:" + vector["master_key"])
     try:
         found = {"value": vault.get(vector["ask"]["tenant"], vector["ask"]["key"])}
     except CodesparError as error:
@@ -84,6 +90,15 @@ def F(*fields):
     return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
 
+def fields(framed):
+    found = []
+    while framed:
+        end = 4 + int.from_bytes(framed[:4], "big")
+        found.append(framed[4:end])
+        framed = framed[end:]
+    return found
+
+
 def N(number):
     return b"" if number is None else number.to_bytes(8, "big", signed=True)
 
@@ -104,7 +119,20 @@ class Specified:
         (self.header,) = rows["header"]
         self.tenants, self.deks, self.versions = rows["tenant"], rows["dek"], rows["version"]
         self.chain, self.chain_head = rows["chain"], rows["chain_head"]
-        self.master = bytes.fromhex(vector["master_key"])
+        self.access = rows.get("access", [])
+        self.kdf = self.header.get("kdf")
+        self.takes_passphrase = "passphrase" in vector
+        self.master = bytes.fromhex(vector["master_key"]) if "master_key" in vector else self.stretched(vector)
+
+    def stretched(self, vector):
+        if self.kdf is None:
+            raise Refused("master_key_wrong")
+        name, salt, *numbers = fields(self.kdf)
+        memory, passes, lanes = (int.from_bytes(number, "big", signed=True) for number in numbers)
+        self.require(name == b"argon2id" and len(salt) == 16)
+        self.require(19_456 <= memory <= 262_144 and 2 <= passes <= 16 and 1 <= lanes <= 16)
+        stretch = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+        return stretch.derive(vector["passphrase"].encode())
 
     def derive(self, info):
         return HKDF(hashes.SHA256(), 32, self.header["vault_id"], info).derive(self.master)
@@ -115,8 +143,11 @@ class Specified:
             N(header["format"]), header["vault_id"], N(header["created_at"]),
             N(header["kek_version"]), header["kek_salt"], header["check_value"],
         )  # fmt: skip
+        self.require(header["format"] in (1, 2))
+        if header["format"] == 2:
+            fixed += (O(self.kdf),)
         self.require(hashlib.sha256(F(L("header"), *fixed)).digest() == header["checksum"])
-        if self.derive(L("key check")) != header["check_value"]:
+        if self.takes_passphrase != (self.kdf is not None) or self.derive(L("key check")) != header["check_value"]:
             raise Refused("master_key_wrong")
         self.manifest = self.derive(L("manifest"))
         manifests = [
@@ -172,8 +203,14 @@ class Specified:
             for r in versions
         )  # fmt: skip
         self.require(hashlib.sha256(F(L("tenant rows"), listed)).digest() == tenant["rows"])
-        fields = (self.header["vault_id"], tenant["name"], N(tenant["epoch"]), tenant["rows"], keys)
-        self.require(self.mac(L("tenant manifest"), *fields) == tenant["mac"])
+        granted = b"".join(
+            hashlib.sha256(F(L("access row"), r["key"], O(r["agents"]), O(r["tools"]))).digest()
+            for r in sorted(self.access, key=lambda r: r["key"])
+            if r["tenant"] == tenant["id"]
+        )
+        listed = (self.header["vault_id"], tenant["name"], N(tenant["epoch"]), tenant["rows"], keys)
+        listed += (granted,) if granted else ()
+        self.require(self.mac(L("tenant manifest"), *listed) == tenant["mac"])
         return {row["generation"]: row for row in deks}, versions
 
     def open(self, tenant_name, deks, row):

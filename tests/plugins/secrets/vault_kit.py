@@ -12,6 +12,7 @@ from codespar_cli.testing import FakeClock
 
 OLD = "hex:" + "ab" * 32
 NEW = "hex:" + "cd" * 32
+WORKER = Path(__file__).parent / "vault_worker.py"
 
 
 def make_vault(

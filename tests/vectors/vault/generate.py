@@ -2,6 +2,8 @@
 
     python tests/vectors/vault/generate.py
 
+Those named `format1-*` were written by the last codespar that wrote format 1, and are not made again.
+
 Each vector is one JSON file. Blobs are hex. The vectors in which a single row is wrong have every MAC above it made anew
 with the right key, so that it is the row's own binding, and nothing else, that must refuse it.
 """
@@ -18,13 +20,14 @@ from codespar_cli.core.services import Services
 from codespar_cli.plugins.secrets.key_hierarchy import MasterKey
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
 from codespar_cli.plugins.secrets.vault import SecretsVault
-from codespar_cli.plugins.secrets.vault_rows import DekRow, Header, TenantRow, VersionRow
+from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow
 from codespar_cli.storage import chain
 from codespar_cli.storage.chain import CHAIN_SCHEMA
 from codespar_cli.testing import FakeClock
 
 HERE = Path(__file__).parent
 MASTER = bytes(range(32))
+PASSPHRASE = "correct horse battery stäple"
 
 
 class Chained(NamedTuple):
@@ -50,6 +53,7 @@ TABLES = {
     "tenant": TenantRow,
     "dek": DekRow,
     "version": VersionRow,
+    "access": AccessRow,
     "chain": Chained,
     "chain_head": ChainHead,
 }
@@ -66,9 +70,9 @@ def rows_of(path):
     return found
 
 
-def a_vault(directory, after=lambda vault: None):
+def a_vault(directory, after=lambda vault: None, options=None, environ=None):
     services = Services(state_dir=directory / "state", clock=FakeClock())
-    vault = SecretsVault.from_options({}, services, environ={"VAULT_MASTER_KEY": MASTER.hex()})
+    vault = SecretsVault.from_options(options or {}, services, environ=environ or {"VAULT_MASTER_KEY": MASTER.hex()})
     vault.set("acme", "API_KEY", "first")
     vault.put("acme", "API_KEY", "s3cret ü", note="for CI", expires_at=FakeClock().advance("90d"), actor="generator")
     vault.set("acme", "OTHER", "another value")
@@ -89,7 +93,8 @@ def resealed(rows):
         versions = sorted((row for row in rows["version"] if row.tenant == tenant.id), key=lambda row: row[1:3])
         tenant = tenant._replace(rows=rows_digest(map(version_digest, versions)))
         deks = sorted((row for row in rows["dek"] if row.tenant == tenant.id), key=lambda row: row.generation)
-        tenants.append(tenant._replace(mac=tenant_mac(keys.manifest, header.vault_id, tenant, deks)))
+        access = sorted((row for row in rows["access"] if row.tenant == tenant.id), key=lambda row: row.key)
+        tenants.append(tenant._replace(mac=tenant_mac(keys.manifest, header.vault_id, tenant, deks, access)))
     header = header._replace(checksum=header_checksum(header))
     header = header._replace(mac=vault_mac(keys.manifest, header, sorted(tenants, key=lambda row: row.name)))
     return {**rows, "header": [header], "tenant": tenants}
@@ -117,13 +122,23 @@ def asked_for(row):
     return (row.tenant, row.key, row.version) == (1, b"API_KEY", 2)
 
 
-def write(name, rows, expect, *, what, master=MASTER):
+def granted(vault):
+    vault.put("acme", "API_KEY", "s3cret ü", agents=["ci-*"], tools=["stripe/**", "ledger"], actor="generator")
+
+
+def rekeyed(rows, kdf):
+    """A header that asks for another way of hashing, with a checksum that fits, as anyone can make it."""
+    header = rows["header"][0]._replace(kdf=kdf)
+    return {**rows, "header": [header._replace(checksum=header_checksum(header))]}
+
+
+def write(name, rows, expect, *, what, master=MASTER, passphrase=None):
     def plain(value):
         return value.hex() if isinstance(value, bytes) else value
 
     vector = {
         "what": what,
-        "master_key": master.hex(),
+        **({"master_key": master.hex()} if passphrase is None else {"passphrase": passphrase}),
         "ask": ASK,
         "expect": expect,
         "rows": {
@@ -140,6 +155,12 @@ def main():
         good = a_vault(Path(directory) / "good")
         rotated = a_vault(Path(directory) / "rotated", lambda vault: vault.rotate_master(actor="generator"))
         reencrypted = a_vault(Path(directory) / "reencrypted", lambda vault: vault.rotate_values(actor="generator"))
+        limited = a_vault(Path(directory) / "limited", granted)
+        stretched = a_vault(
+            Path(directory) / "stretched",
+            options={"master_key": "passphrase:env:P"},
+            environ={"P": PASSPHRASE},
+        )
     value = {"value": "s3cret ü"}
     (sealed,) = (row.sealed for row in good["version"] if asked_for(row))
     (other,) = (row.sealed for row in good["version"] if row.key == b"OTHER")
@@ -167,7 +188,26 @@ def main():
     untagged = rewritten(good, lambda body: body.pop("tag", None))
     write("record-rewritten", untagged, refused, what="every record without its tag; the chain's hashes fit")
     back = changed(good, "header", lambda row: True, epoch=good["header"][0].epoch - 1)
+    write_format_two(limited, stretched, value, refused)
     write("epoch-turned-back", back, refused, what="the header's epoch is one lower; its MAC is as it was")
+
+
+def write_format_two(limited, stretched, value, refused):
+    write("good-granted", limited, value, what="limited to agents and tools; asked for without naming any")
+    wider = changed(limited, "access", lambda row: True, agents=None)
+    write("grant-widened", wider, refused, what="the agents of a grant are missing; MACs are as they were")
+    write("grant-deleted", {**limited, "access": []}, refused, what="the grant is missing; MACs are as they were")
+    write("good-passphrase", stretched, value, what="under a passphrase", passphrase=PASSPHRASE)
+    wrong = {"error": "master_key_wrong"}
+    write("wrong-passphrase", stretched, wrong, what="another passphrase", passphrase=PASSPHRASE.upper())
+    write("wrong-kind-of-key", stretched, wrong, what="a key where a passphrase is needed")
+    kdf = stretched["header"][0].kdf
+    greedy = kdf[:36] + (2**21).to_bytes(8, "big") + kdf[44:]
+    write("greedy-kdf", rekeyed(stretched, greedy), refused, what="the header asks for 2 GiB", passphrase=PASSPHRASE)
+    cheap = kdf[:36] + (1024).to_bytes(8, "big") + kdf[44:]
+    write("cheap-kdf", rekeyed(stretched, cheap), refused, what="the header asks for 1 MiB", passphrase=PASSPHRASE)
+    none = rekeyed(stretched, None)
+    write("kdf-deleted", none, {"error": "master_key_wrong"}, what="the header has no kdf", passphrase=PASSPHRASE)
 
 
 if __name__ == "__main__":

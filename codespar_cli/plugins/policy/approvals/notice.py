@@ -150,7 +150,7 @@ def notifier_of(options: Mapping[str, Any], services: Services, address: StoreAd
     if "webhook" in table:
         from codespar_cli.plugins.policy.approvals.notify_webhook import Webhook
 
-        channel = Webhook(table["webhook"], lambda: services.resolve(table["secret"]))
+        channel = Webhook(table["webhook"], lambda: services.require(table["secret"], key="policy.notify.secret"))
     else:
         from codespar_cli.plugins.policy.approvals.notify_command import Command
 

@@ -43,13 +43,13 @@ class StoreAddress:
         A URL is looked at now; a `secret:` is asked for when the store is first needed. Raises ConfigError.
         """
 
-        def url() -> str:
-            return server_url(text, services.resolve, key="store", needed_by="`store` in [policy]")
+        def url(key: str = "store") -> str:
+            return server_url(text, services.resolve, key=key, needed_by="`store` in [policy]")
 
         def open_store() -> PolicyStore:
             from codespar_cli.plugins.policy.stores.postgres_store import PostgresStore
 
-            return PostgresStore(url(), server_clock=services.clock is system_clock)
+            return PostgresStore(url("policy.store"), server_clock=services.clock is system_clock)
 
         if not text.startswith("secret:"):
             url()

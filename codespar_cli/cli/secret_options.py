@@ -1,0 +1,58 @@
+"""What the commands that write a secret share: their options, and what they tell."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from codespar_cli.cli.parameters import Output, as_duration
+from codespar_cli.cli.session import Session
+from codespar_cli.cli.views import secrets as view
+from codespar_cli.core.administration.secrets import SecretFacts
+from codespar_cli.errors import UsageError
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="the secret's name")]
+FromFileOption = Annotated[str | None, typer.Option("--from-file", metavar="PATH", help="take the bytes of a file")]
+GenerateOption = Annotated[int | None, typer.Option("--generate", metavar="N", help="make N random characters")]
+ExpiresOption = Annotated[str | None, typer.Option("--expires", metavar="AGE", help="due for replacement after, 90d")]
+NoteOption = Annotated[str | None, typer.Option("--note", help="a remark, stored in clear")]
+VersionOption = Annotated[str | None, typer.Option("--version", metavar="N", help="an earlier version")]
+
+
+def tell_written(session: Session, facts: SecretFacts, line: str, output: Output) -> None:
+    if output is Output.json:
+        session.terminal.json(view.secret_json(facts))
+    else:
+        session.terminal.note(line)
+    if facts.advice:
+        session.terminal.note(facts.advice, style="yellow")
+
+
+def expiry(session: Session, text: str | None) -> datetime | None:
+    age = age_of(text, "--expires")
+    if age is None:
+        return None
+    try:
+        return session.clock() + age
+    except OverflowError:
+        raise UsageError("--expires: that is too far away") from None
+
+
+def globs_of(text: str | None, option: str) -> list[str] | None:
+    """`ci-*,deploy` as a list. Raises UsageError."""
+    if text is None:
+        return None
+    globs = [glob.strip() for glob in text.split(",")]
+    if not all(globs):
+        raise UsageError(f"{option}: expected globs with commas between them, such as ci-*,deploy")
+    return globs
+
+
+def age_of(text: str | None, option: str) -> timedelta | None:
+    try:
+        return as_duration(text, option)
+    except UsageError:
+        # It may be a value in the wrong place, so it is not repeated.
+        raise UsageError(f"{option}: expected a duration such as 30s, 10m, 24h or 7d") from None

@@ -1,0 +1,30 @@
+"""A value on its way to or from a backend, out of sight of a traceback that shows every local."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Hidden(Generic[T]):
+    """Hold it in place of the value wherever something can still fail. Equal when the values are."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hidden) and bool(self._value == other._value)
+
+    __hash__ = None  # type: ignore[assignment]  # what is held may be a dict
+
+    def __repr__(self) -> str:
+        return "<Hidden>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a hidden value cannot be pickled")

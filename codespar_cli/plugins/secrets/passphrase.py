@@ -1,0 +1,112 @@
+"""A passphrase in place of a master key: only when it is asked for by name, and never at full speed.
+
+Argon2id (RFC 9106) makes 32 bytes of it. Salt and costs stand in the vault's header, under its MAC. They have to be used
+before the MAC can be checked, so what a hostile header may ask for is bounded on both sides: it can neither eat the
+machine's memory nor have the passphrase hashed cheaply.
+"""
+
+from __future__ import annotations
+
+import os
+
+from codespar_cli.errors import IntegrityError, MasterKeyMalformed, SecretError
+from codespar_cli.plugins.secrets.envelope import tampered
+from codespar_cli.plugins.secrets.framing import framed, number
+from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey, VaultKeys
+
+SALT_BYTES = 16
+SHORTEST, LONGEST = 12, 1024
+"""How many characters, and how many bytes."""
+MEMORY_KIB, PASSES, LANES = 65_536, 3, 4
+"""RFC 9106, section 4, second recommended option."""
+MEMORY_BOUNDS, PASSES_BOUNDS, LANES_BOUNDS = (19_456, 262_144), (2, 16), (1, 16)
+_NAME = b"argon2id"
+_BYTES = 4 + len(_NAME) + 4 + SALT_BYTES + 3 * 12
+
+
+class Passphrase:
+    """A passphrase, and where it came from. Shows only the latter."""
+
+    __slots__ = ("_text", "source")
+
+    def __init__(self, text: bytes, source: str) -> None:
+        self._text = text
+        self.source = source
+
+    def new_kdf(self) -> bytes:
+        """A fresh salt and today's costs, as the header of a vault keeps them."""
+        return framed(_NAME, os.urandom(SALT_BYTES), number(MEMORY_KIB), number(PASSES), number(LANES))
+
+    def takes(self, kdf: bytes | None) -> bool:
+        return kdf is not None
+
+    def unlock(self, vault_id: bytes, kdf: bytes | None) -> VaultKeys:
+        """The keys of a vault: about 0.1 s. Raises IntegrityError when the header's costs are out of bounds."""
+        salt, memory, passes, lanes = _parameters(kdf)
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+        try:
+            stretch = Argon2id(salt=salt, length=KEY_BYTES, iterations=passes, lanes=lanes, memory_cost=memory)
+            material = stretch.derive(self._text)
+        except UnsupportedAlgorithm:
+            raise SecretError(
+                "a passphrase needs Argon2id, which this build of `cryptography` lacks",
+                code="argon2id_missing",
+                hint="pip install --upgrade cryptography",
+            ) from None
+        except MemoryError:
+            raise SecretError(
+                f"a passphrase needs {memory // 1024} MiB of memory for a moment, which are not to be had",
+                code="argon2id_memory",
+                hint="ulimit -v; or use a key: codespar secrets keygen",
+            ) from None
+        return MasterKey(material, self.source).keys_for(vault_id)
+
+    def __repr__(self) -> str:
+        return f"<Passphrase from {self.source}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a passphrase cannot be pickled")
+
+
+def read_passphrase(data: bytes, source: str) -> Passphrase:
+    """One trailing newline is forgiven, nothing else is changed. Raises MasterKeyMalformed, without the text."""
+    body = data.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        length = len(body.decode())
+    except UnicodeDecodeError:
+        raise MasterKeyMalformed(f"the passphrase in `{source}` is not valid UTF-8", hint=_HINT) from None
+    if length < SHORTEST or len(body) > LONGEST:
+        raise MasterKeyMalformed(
+            f"the passphrase in `{source}` has {length} characters, expected {SHORTEST} or more"
+            f" and at most {LONGEST} bytes",
+            hint=_HINT,
+        )
+    return Passphrase(body, source)
+
+
+_HINT = "a passphrase of six random words or more, or a key from codespar secrets keygen"
+
+
+def _parameters(kdf: bytes | None) -> tuple[bytes, int, int, int]:
+    """Salt, memory in KiB, passes and lanes. Raises IntegrityError."""
+    data = kdf if isinstance(kdf, bytes) else b""
+    start = 4 + len(_NAME) + 4
+    salt = data[start : start + SALT_BYTES]
+    memory, passes, lanes = (
+        int.from_bytes(data[at : at + 8], "big") for at in range(start + SALT_BYTES + 4, start + SALT_BYTES + 40, 12)
+    )
+    # Written anew it must be the same bytes: one spelling, nothing beside it.
+    if len(data) != _BYTES or max(memory, passes, lanes) >= 2**63:
+        raise _unusable()
+    if framed(_NAME, salt, number(memory), number(passes), number(lanes)) != data:
+        raise _unusable()
+    for found, (least, most) in ((memory, MEMORY_BOUNDS), (passes, PASSES_BOUNDS), (lanes, LANES_BOUNDS)):
+        if not least <= found <= most:
+            raise _unusable()
+    return salt, memory, passes, lanes
+
+
+def _unusable() -> IntegrityError:
+    return tampered("its header asks for a passphrase to be hashed in a way that codespar never does")

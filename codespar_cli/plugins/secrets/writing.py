@@ -1,0 +1,122 @@
+"""New versions inside an act: a value set, or replaced with grace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from codespar_cli.core.administration.secrets import SecretFacts
+from codespar_cli.core.clock import to_micros
+from codespar_cli.errors import UsageError, WriteConflict
+from codespar_cli.plugins.secrets.envelope import Plaintext, SealLimits
+from codespar_cli.plugins.secrets.facts import facts_of
+from codespar_cli.plugins.secrets.grants import grant_of, packed
+from codespar_cli.plugins.secrets.names import micros, name_bytes, note_bytes, value_bytes
+from codespar_cli.plugins.secrets.reading import not_found
+from codespar_cli.plugins.secrets.revision import TenantDraft
+from codespar_cli.plugins.secrets.vault_rows import LIVE, VersionRow
+from codespar_cli.plugins.secrets.vault_session import Act
+
+
+class NewVersion:
+    """What is to be written, checked before anything is opened. Its value shows nowhere."""
+
+    __slots__ = ("agents", "cas", "draft", "tools", "value")
+
+    def __init__(
+        self,
+        key: str,
+        value: str,
+        *,
+        expires_at: datetime | None = None,
+        note: str | None = None,
+        cas: int | None = None,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
+    ) -> None:
+        """Raises UsageError."""
+        key_name = name_bytes("key", key)
+        self.draft = VersionRow(0, key_name, 0, 0, 0, micros(expires_at), None, LIVE, note_bytes(note), None)
+        self.value = Plaintext(value_bytes(value))
+        self.cas = cas
+        # What was given, beside it as packed: giving `**` lifts a limit, giving nothing leaves it.
+        self.agents = (agents, packed(agents, "agents"))
+        self.tools = (tools, packed(tools, "tools"))
+
+
+class Written(NamedTuple):
+    """A version as it stands in the vault now."""
+
+    row: VersionRow
+    facts: SecretFacts
+
+
+def write_version(act: Act, draft: TenantDraft, new: NewVersion, limits: SealLimits) -> Written:
+    """The next version of a key, in a revision that is still to be finished. Raises WriteConflict, SecretError."""
+    latest = draft.tenant.latest.get(new.draft.key)
+    current = latest.version if latest is not None and latest.state == LIVE else 0
+    if new.cas is not None and new.cas != current:
+        raise _conflict(new.draft.key.decode(), new.cas, current)
+    _limit(draft, new)
+    row = new.draft._replace(version=latest.version + 1 if latest else 1, created_at=act.now)
+    return seal_version(act, draft, row, new.value, limits)
+
+
+def replace_version(act: Act, draft: TenantDraft, new: NewVersion, grace: timedelta, limits: SealLimits) -> Written:
+    """The next version of a key that there is; those before it end after `grace`. Raises NotFoundError."""
+    latest = draft.tenant.latest.get(new.draft.key)
+    if latest is None or latest.state != LIVE:
+        raise not_found(draft.tenant.row.name.decode(), new.draft.key.decode())
+    retires_at = _end_of(act.at, grace)
+    for version in draft.tenant.versions_of(new.draft.key):
+        older = draft.tenant.read(act.connection, new.draft.key, version)
+        if older.retires_at is None:
+            draft.put(older._replace(retires_at=retires_at))
+    row = new.draft._replace(version=latest.version + 1, created_at=act.now)
+    return seal_version(act, draft, row, new.value, limits)
+
+
+def seal_version(act: Act, draft: TenantDraft, row: VersionRow, value: Plaintext, limits: SealLimits) -> Written:
+    """Seal a value into its row, with what its writer is told."""
+    row = draft.seal(row, value, limits)
+    name = draft.tenant.row.name
+    encryptions = draft.newest.encryptions
+    advice = None
+    if encryptions >= limits.warn_at:
+        advice = f"this tenant's data key has sealed {encryptions} values: run codespar secrets rotate --reencrypt"
+    facts = facts_of(
+        row,
+        tenant=name.decode(),
+        latest=row.version,
+        now=act.now,
+        fingerprint=act.vault.keys.fingerprint_of(name, value.reveal()),
+        advice=advice,
+        grant=grant_of(draft.access.get(row.key)),
+    )
+    return Written(row, facts)
+
+
+def _limit(draft: TenantDraft, new: NewVersion) -> None:
+    if new.agents[0] is None and new.tools[0] is None:
+        return
+    before = draft.access.get(new.draft.key)
+    agents, tools = (None, None) if before is None else (before.agents, before.tools)
+    draft.limit(
+        new.draft.key,
+        agents if new.agents[0] is None else new.agents[1],
+        tools if new.tools[0] is None else new.tools[1],
+    )
+
+
+def _end_of(at: datetime, grace: timedelta) -> int:
+    try:
+        return to_micros(at + grace)
+    except OverflowError:
+        raise UsageError("the grace is too long", hint="a duration such as 24h or 7d") from None
+
+
+def _conflict(key: str, expected: int, current: int) -> WriteConflict:
+    found = f"version {current} is current" if current else "there is none"
+    wanted = f"version {expected}" if expected else "no secret of this name"
+    return WriteConflict(f"`{key}`: expected {wanted}, {found}", hint=f"codespar secrets history {key}")
