@@ -93,6 +93,15 @@ def facts_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def file_at(path: str | Path) -> tuple[int, int] | None:
+    """Which file is at `path`, by device and inode, or None. Raises OSError when that is unknown."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  asked for every transaction
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def store_exists(path: Path) -> bool:
     """Whether there is a store to read. One that was made and is gone counts: opening it says so. Raises StoreError."""
     try:

@@ -25,6 +25,7 @@ from codespar_cli.storage.private_files import (
     ensure_private_directory,
     ensure_private_file,
     facts_of,
+    file_at,
     store_exists,
 )
 from codespar_cli.storage.sqlite_errors import corrupt, gone, held_by_another, in_our_words, within_a_fork
@@ -74,6 +75,7 @@ class Database:
         busy_wait_s: float = BUSY_WAIT_S,
     ) -> None:
         self.path = path
+        self._name = str(path)
         self._schema = schema
         self._durability = durability
         self._secure_delete = secure_delete
@@ -133,7 +135,7 @@ class Database:
         """
         with self._mutex, self._translated():
             connection = self._connection
-            if connection is None or connection.in_transaction or _file_at(self.path) == self._opened_file:
+            if connection is None or connection.in_transaction or file_at(self.path) == self._opened_file:
                 return False
             self._drop()
             return True
@@ -225,7 +227,7 @@ class Database:
 
     def _configured(self) -> tuple[apsw.Connection, int]:
         # Looked at before it is opened: if it is replaced in between, it counts as replaced.
-        self._opened_file = _file_at(self.path)
+        self._opened_file = file_at(self.path)
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_handler(self._busy)
@@ -307,7 +309,7 @@ class Database:
 
     def _begin_write(self) -> apsw.Connection:
         try:
-            if self._connection is not None and _file_at(self.path) != self._opened_file:
+            if self._connection is not None and file_at(self._name) != self._opened_file:
                 self._drop()  # what would be written to a file that was removed or replaced is lost
             connection = self._connection or self._open()
             self._begin(connection)
@@ -393,8 +395,3 @@ class Database:
         ours = in_our_words(error, self.path)
         if ours is not None:
             raise ours from error
-
-
-def _file_at(path: Path) -> tuple[int, int] | None:
-    found = facts_of(path)
-    return None if found is None else (found.st_dev, found.st_ino)

@@ -338,6 +338,8 @@ class PolicyEngine:
         plan = policy.plans.get((agent, tool))
         if plan is None or not plan.answers:
             return None
+        if cost is None and plan.only_key is not None:
+            return plan.answers.get(plan.only_key)
         try:
             amount = plan.price if cost is None else as_amount(cost)
             key = plan.memory_key(amount, context, self._clock, policy.zone)

@@ -22,6 +22,7 @@ R = TypeVar("R", bound=Rule)
 # call pay for forgetting all of them.
 _PLANS = 4096
 _ANSWERS = 64
+_PRICED, _UNPRICED = (False,), (True,)
 
 
 class Plan:
@@ -40,6 +41,7 @@ class Plan:
         "denies",
         "memorable",
         "names",
+        "only_key",
         "price",
         "windows",
     )
@@ -59,6 +61,8 @@ class Plan:
         self.conditions = tuple(rule.when.holds for rule in rules if rule.when is not None)
         self.answers: dict[tuple[bool, ...], PolicyDecision] = {}
         self._open = (-1, False)
+        # Without conditions and windows a call whose caller names no cost has one answer.
+        self.only_key = (price is None,) if not self.conditions and not self.windows else None
 
     def memory_key(
         self, cost: Decimal | None, context: CallContext, clock: Clock, zone: Zone
@@ -67,6 +71,8 @@ class Plan:
         Raises TooLong."""
         if self.windows and not self._is_open(clock(), zone):
             return None
+        if not self.conditions:
+            return _UNPRICED if cost is None else _PRICED
         return (cost is None, *[holds(cost, context) for holds in self.conditions])
 
     def _is_open(self, now: datetime, zone: Zone) -> bool:
