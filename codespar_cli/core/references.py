@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from codespar_cli.core.text import visible
+from codespar_cli.core.text import is_unicode, visible
 from codespar_cli.errors import ConfigError
 
 EXPECTED = "`secret:KEY`, `env:NAME` or `file:PATH`"
@@ -81,7 +81,7 @@ class Resolver:
 
     def _of_variable(self, name: str) -> str | None:
         value = self._variable(name)
-        if value is not None and not _is_utf8(value):
+        if value is not None and not is_unicode(value):
             raise ConfigError(f"the variable `{visible(name)}` is not valid UTF-8", code="invalid_utf8")
         return value
 
@@ -187,11 +187,3 @@ def _unusable(path: Path, words: str, hint: str | None = None) -> ConfigError:
         code="reference_unusable",
         hint=hint or f"ls -l {shlex.quote(str(path))}",
     )
-
-
-def _is_utf8(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -54,6 +54,15 @@ def _spell(match: re.Match[str]) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be told in UTF-8: not when it holds half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name a person most likely meant, or None."""
     from difflib import get_close_matches

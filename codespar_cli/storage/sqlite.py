@@ -134,11 +134,7 @@ class Database:
         now, or says that the store is gone. Within a transaction nothing is changed.
         """
         with self._mutex, self._translated():
-            connection = self._connection
-            if connection is None or connection.in_transaction or file_at(self.path) == self._opened_file:
-                return False
-            self._drop()
-            return True
+            return self._leave_stale_file()
 
     def close(self) -> None:
         with self._mutex:
@@ -307,10 +303,16 @@ class Database:
             self._busy.patience = None
             turnstile.leave()
 
+    def _leave_stale_file(self) -> bool:
+        connection = self._connection
+        if connection is None or connection.in_transaction or file_at(self._name) == self._opened_file:
+            return False
+        self._drop()
+        return True
+
     def _begin_write(self) -> apsw.Connection:
         try:
-            if self._connection is not None and file_at(self._name) != self._opened_file:
-                self._drop()  # what would be written to a file that was removed or replaced is lost
+            self._leave_stale_file()
             connection = self._connection or self._open()
             self._begin(connection)
         except Exception as error:

@@ -86,14 +86,12 @@ class CallStore:
 
     def append(self, row: StoredRow) -> None:
         """Raises StoreError."""
-        self.database.leave_stale_file()
         with self.database.write() as connection:
             connection.execute(_INSERT, row)
         self._count(1)
 
     def append_all(self, rows: Sequence[StoredRow]) -> None:
         """All of them or none. Raises StoreError."""
-        self.database.leave_stale_file()
         with self.database.write() as connection:
             connection.executemany(_INSERT, rows)
         self._count(len(rows))

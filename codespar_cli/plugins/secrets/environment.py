@@ -13,6 +13,7 @@ from typing import Any
 
 from codespar_cli.core.hooks import Health
 from codespar_cli.core.services import Services
+from codespar_cli.core.text import is_unicode
 from codespar_cli.errors import SecretError
 from codespar_cli.plugins.secrets.names import name_bytes
 from codespar_cli.plugins.secrets.spelling import spelled
@@ -53,7 +54,7 @@ class EnvironmentSecrets:
         value = variables.get(name)
         if value is None and tenant_id == BARE_TENANT:
             name, value = key, variables.get(key)
-        if value is not None and not _is_utf8(value):
+        if value is not None and not is_unicode(value):
             raise SecretError(f"the variable `{name}` is not valid UTF-8", code="invalid_utf8")
         return value
 
@@ -68,11 +69,3 @@ class EnvironmentSecrets:
 
     def __repr__(self) -> str:
         return "<EnvironmentSecrets>"
-
-
-def _is_utf8(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

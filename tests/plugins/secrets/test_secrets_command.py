@@ -1,13 +1,10 @@
 import json
-import os
-import pty
 import re
-import select
 import subprocess
 import sys
 
 import pytest
-from vault_kit import NEW, OLD, raw_bytes
+from vault_kit import NEW, OLD, converse, raw_bytes
 
 CANARY = "canary-9b1e77"
 
@@ -246,28 +243,6 @@ def test_hostile_names_are_made_harmless_on_the_screen(codespar):
 
 
 # ── a person at a terminal ──
-
-
-def converse(codespar, arguments, answers):
-    """Run with a terminal on all three streams, answer each prompt; give back what the screen showed, and the code."""
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.chdir(codespar.directory)
-        os.execve(sys.executable, [sys.executable, "-m", "codespar_cli", "secrets", *arguments], codespar.environ)
-    shown = b""
-    for prompt, answer in answers:
-        while prompt not in shown.split(b"\r\n")[-1]:
-            assert select.select([screen], [], [], 20)[0], shown
-            shown += os.read(screen, 4096)
-        os.write(screen, answer + b"\n")
-        shown += b"\r\n"
-    try:
-        while chunk := os.read(screen, 4096):
-            shown += chunk
-    except OSError:
-        pass
-    os.close(screen)
-    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_a_person_types_the_value_twice_and_never_sees_it(codespar):

@@ -2,12 +2,9 @@
 
 import json
 import os
-import pty
-import select
-import sys
 
 import pytest
-from vault_kit import NEW, OLD, make_vault, raw_bytes
+from vault_kit import NEW, OLD, converse, make_vault, raw_bytes
 
 CANARY = "canary-51c0de"
 
@@ -26,28 +23,6 @@ def error_of(result, code):
 def history(codespar, key="K"):
     rows = json.loads(done(codespar.run("history", key, "-o", "json")).stdout)
     return {row["version"]: row["state"] for row in rows}
-
-
-def converse(codespar, arguments, answers):
-    """With a terminal on all three streams, each prompt answered: what the screen showed, and the code."""
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.chdir(codespar.directory)
-        os.execve(sys.executable, [sys.executable, "-m", "codespar_cli", "secrets", *arguments], codespar.environ)
-    shown = b""
-    for prompt, answer in answers:
-        while prompt not in shown.split(b"\r\n")[-1]:
-            assert select.select([screen], [], [], 20)[0], shown
-            shown += os.read(screen, 4096)
-        os.write(screen, answer + b"\n")
-        shown += b"\r\n"
-    try:
-        while chunk := os.read(screen, 4096):
-            shown += chunk
-    except OSError:
-        pass
-    os.close(screen)
-    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.fixture

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +32,25 @@ def make_vault(
 def raw_bytes(state: Path) -> bytes:
     """Everything in every file of the state directory."""
     return b"".join(path.read_bytes() for path in sorted(state.iterdir()))
+
+
+def converse(codespar, arguments, answers):
+    """Run with a terminal on all three streams, answer each prompt; give back what the screen showed, and the code."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.chdir(codespar.directory)
+        os.execve(sys.executable, [sys.executable, "-m", "codespar_cli", "secrets", *arguments], codespar.environ)
+    shown = b""
+    for prompt, answer in answers:
+        while prompt not in shown.split(b"\r\n")[-1]:
+            assert select.select([screen], [], [], 20)[0], shown
+            shown += os.read(screen, 4096)
+        os.write(screen, answer + b"\n")
+        shown += b"\r\n"
+    try:
+        while chunk := os.read(screen, 4096):
+            shown += chunk
+    except OSError:
+        pass
+    os.close(screen)
+    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

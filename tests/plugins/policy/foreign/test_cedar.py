@@ -542,7 +542,8 @@ def test_a_condition_that_is_never_true_or_false_is_refused(tmp_path, kind, cond
     ],
 )
 def test_a_condition_that_may_be_true_or_false_is_read(tmp_path, condition):
-    cedar(tmp_path, f"permit(principal, action, resource) when {{ {condition} }};")
+    world = cedar(tmp_path, f"permit(principal, action, resource) when {{ {condition} }};")
+    assert "policy.cedar" in world.engine.health().message
 
 
 def test_a_long_condition_exhausts_nothing(tmp_path):

@@ -1,38 +1,13 @@
 """Counters that are full, requests that wait, and ids that cannot exist, on every store."""
 
 import pytest
-from policy_world import EVERYTHING, NOON, World, budget
+from policy_world import EVERYTHING, World, budget
+from store_values import HOUR, NOW, key, request
 
-from codespar_cli.core.clock import to_micros
 from codespar_cli.errors import NotFoundError
-from codespar_cli.plugins.policy.approvals.approval import Approval, Need, Vote
+from codespar_cli.plugins.policy.approvals.approval import Vote
 from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.stores.store import FULL, CounterKey
-
-NOW = to_micros(NOON)
-HOUR = 3600 * 10**6
-
-
-def key(window="total USD", **more):
-    return CounterKey(
-        **{"space": "enforce", "tenant": "t", "rule": "r", "scope": "s", "window": window, "period": "", **more}
-    )
-
-
-def request(number=1, tenant="t"):
-    return Approval(
-        token=f"ap-0000000{number}",
-        tenant=tenant,
-        digest="digest",
-        agent="a",
-        tool="tool",
-        cost="1.00",
-        project=None,
-        policy="p",
-        created_at=NOW,
-        expires_at=NOW + HOUR,
-        needs=(Need("ask", 1, ("lead",), False),),
-    )
+from codespar_cli.plugins.policy.stores.store import FULL
 
 
 def test_a_full_counter_stays_full_and_forgets_nothing_that_comes_later(store):
