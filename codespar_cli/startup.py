@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
-from codespar_cli.core.config import Config, find_config, load_config, working_directory
+from codespar_cli.core.config import Config, find_config, is_users_own, load_config, working_directory
 from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
@@ -34,7 +34,13 @@ def load(path: str | os.PathLike[str] | None = None) -> Gate:
 def read_config(explicit: str | None = None, *, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that applies here and now. Raises ConfigError."""
     path = find_config(explicit, environ=environ, start=working_directory())
-    return load_config(path, environ=environ, known=builtin_options(), installed=loader.installed_plugins)
+    return load_config(
+        path,
+        environ=environ,
+        known=builtin_options(),
+        installed=loader.installed_plugins,
+        users_own=is_users_own(path, explicit, environ=environ),
+    )
 
 
 def build_registry(
@@ -90,12 +96,17 @@ def _journal(config: Config, clock: Clock) -> Journal:
     return write
 
 
-def check_text(text: str, path: Path, *, environ: Mapping[str, str] = os.environ) -> Config:
+def check_text(text: str, path: Path, *, users_own: bool, environ: Mapping[str, str] = os.environ) -> Config:
     """Check a plugins.toml that is not on disk yet. Raises ConfigError."""
     from codespar_cli.core.config import parse_config
 
     return parse_config(
-        text.encode(), path=path, environ=environ, known=builtin_options(), installed=loader.installed_plugins
+        text.encode(),
+        path=path,
+        environ=environ,
+        known=builtin_options(),
+        installed=loader.installed_plugins,
+        users_own=users_own,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from codespar_cli.core import webhook_options
 from codespar_cli.core.options import (
     SCALAR,
     TEXT,
@@ -54,7 +55,8 @@ class Backend(NamedTuple):
 class Config(NamedTuple):
     """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`.
 
-    `tenant` is who a command works for; `file_tenant` whom the file names, whose secrets its references mean.
+    `tenant` is who a command works for; `file_tenant` whom the file names, whose secrets its references mean. `users_own`
+    says that the file is the user's or the administrator's, and not one that was found in a project.
     """
 
     path: Path | None
@@ -66,6 +68,10 @@ class Config(NamedTuple):
     integrations: tuple[Backend, ...] = (Backend("integrations", "github"),)
     agents: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     file_tenant: str | None = None
+    inbox: Mapping[str, Any] = MappingProxyType({})
+    routes: tuple[Mapping[str, Any], ...] = ()
+    serve: Mapping[str, Any] = MappingProxyType({})
+    users_own: bool = False
 
     @property
     def directory(self) -> Path:
@@ -102,6 +108,17 @@ def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path
     base = environ.get("XDG_CONFIG_HOME") or str(home / ".config")
     candidate = Path(base) / "codespar" / FILE_NAME
     return candidate if candidate.is_file() else None
+
+
+def is_users_own(path: Path | None, explicit: str | None, *, environ: Mapping[str, str]) -> bool:
+    """Whether a file speaks for the user: named by hand, or where the user or the administrator keeps it.
+
+    One that was found on the way up from the working directory may have come with what somebody cloned.
+    """
+    if path is None or explicit or environ.get("CODESPAR_CONFIG"):
+        return True
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "/").absolute() / ".config")
+    return path.absolute().parent in {Path(base) / "codespar", Path("/etc/codespar")}
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:
@@ -144,11 +161,16 @@ def working_directory() -> Path | None:
 
 
 def load_config(
-    path: Path | None, *, environ: Mapping[str, str], known: KnownOptions, installed: InstalledNames
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    known: KnownOptions,
+    installed: InstalledNames,
+    users_own: bool = False,
 ) -> Config:
     """Read and check one file; the defaults when there is none. Raises ConfigError."""
     if path is None:
-        return Config(path=None, tenant="default", state_dir=default_state_dir(environ))
+        return Config(path=None, tenant="default", state_dir=default_state_dir(environ), users_own=True)
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -157,15 +179,21 @@ def load_config(
         raise ConfigError(f"cannot be read: {words}", file=shown(path), hint=f"ls -l {path}") from error
     if len(data) > _MAX_BYTES:
         raise ConfigError("is larger than 1 MiB", file=shown(path), line=1)
-    return parse_config(data, path=path, environ=environ, known=known, installed=installed)
+    return parse_config(data, path=path, environ=environ, known=known, installed=installed, users_own=users_own)
 
 
 def parse_config(
-    data: bytes, *, path: Path, environ: Mapping[str, str], known: KnownOptions, installed: InstalledNames
+    data: bytes,
+    *,
+    path: Path,
+    environ: Mapping[str, str],
+    known: KnownOptions,
+    installed: InstalledNames,
+    users_own: bool = False,
 ) -> Config:
     """The bytes of a plugins.toml as a Config. Raises ConfigError with the line and the key at fault."""
     text, document = _parse_toml(data, path)
-    problem = next(_problems(document, known, installed), None)
+    problem = next(_problems(document, known, installed, users_own=users_own), None)
     if problem is not None:
         raise _at(problem, text, path)
     state_dir = document.get("state_dir")
@@ -179,6 +207,10 @@ def parse_config(
         integrations=_integrations(document, path),
         agents=document.get("agents", {}),
         file_tenant=document.get("tenant", "default"),
+        inbox={key: value for key, value in document.get("integrations", {}).items() if key in webhook_options.INBOX},
+        routes=tuple(document.get("routes", ())),
+        serve=document.get("serve", {}),
+        users_own=users_own,
     )
 
 
@@ -198,10 +230,11 @@ _TOP: dict[str, Check] = {
     "tenant": TEXT,
     "state_dir": TEXT,
     "agents": mapping(mapping(_ATTRIBUTE)),
+    "serve": webhook_options.SERVE,
 }
 
 
-def _problems(document: Mapping[str, Any], known: KnownOptions, installed: InstalledNames) -> Any:
+def _problems(document: Mapping[str, Any], known: KnownOptions, installed: InstalledNames, *, users_own: bool) -> Any:
     for key, value in document.items():
         if key in _TOP:
             yield from _TOP[key](value, (key,))
@@ -209,8 +242,10 @@ def _problems(document: Mapping[str, Any], known: KnownOptions, installed: Insta
             yield from _single_problems(key, value, known[key], installed)
         elif key == "integrations":
             yield from _integration_problems(value, known[key], installed)
+        elif key == "routes":
+            yield from webhook_options.routes(value, (key,), users_own=users_own)
         else:
-            yield unknown_key((key,), dict.fromkeys((*_TOP, *KINDS)))
+            yield unknown_key((key,), dict.fromkeys((*_TOP, *KINDS, "routes")))
 
 
 def _single_problems(
@@ -252,10 +287,16 @@ def _integration_problems(section: Any, known: Mapping[str, Mapping[str, Check]]
     for name, options in section.items():
         if name == "active":
             continue
-        if name in known:
+        if name in webhook_options.INBOX:
+            yield from webhook_options.INBOX[name](options, (kind, name))
+        elif name == webhook_options.TENANTS:
+            yield from webhook_options.tenants(options, (kind, name), known)
+        elif name in known:
             yield from table(known[name])(options, (kind, name))
         elif name not in active:
-            yield unknown_key((kind, name), dict.fromkeys(("active", *known)))
+            yield unknown_key(
+                (kind, name), dict.fromkeys(("active", webhook_options.TENANTS, *webhook_options.INBOX, *known))
+            )
         elif not isinstance(options, Mapping):
             yield Problem((kind, name), f"expected a table, found {describe(options)}")
 
@@ -303,7 +344,13 @@ def _integrations(document: Mapping[str, Any], path: Path) -> tuple[Backend, ...
     section = document.get("integrations")
     if section is None:
         return (Backend("integrations", "github"),)
-    return tuple(Backend("integrations", name, section.get(name, {}), shown(path)) for name in section["active"])
+    tenants = section.get(webhook_options.TENANTS, {})
+    found = []
+    for name in section["active"]:
+        own = {tenant: tables[name] for tenant, tables in tenants.items() if name in tables}
+        options = {**section.get(name, {}), **({"tenants": own} if own else {})}
+        found.append(Backend("integrations", name, options, shown(path)))
+    return tuple(found)
 
 
 def _parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:

@@ -86,7 +86,12 @@ def services_for(
     """What plugins of this configuration are lent. `secret:KEY` is asked of the active secrets plugin when needed."""
     resolve = resolver_for(config, builtins, registry, clock=clock, environ=environ)
     return Services(
-        state_dir=config.state_dir, tenant=config.tenant, clock=clock, resolve=resolve, config_dir=config.directory
+        state_dir=config.state_dir,
+        tenant=config.tenant,
+        clock=clock,
+        resolve=resolve,
+        config_dir=config.directory,
+        users_own=config.users_own,
     )
 
 
@@ -108,16 +113,23 @@ def resolver_for(
             alone.append(build_registry(config, builtins, kinds=("secrets",), clock=clock, environ=environ))
         return alone[0]
 
-    return Resolver(os.environ if environ is None else environ, config.directory, _ActiveSecrets(config, source))
+    return Resolver(
+        os.environ if environ is None else environ,
+        config.directory,
+        _ActiveSecrets(config.file_tenant or config.tenant, config.tenant, source),
+    )
 
 
 class _ActiveSecrets:
     """What `secret:KEY` asks: for the file's own tenant, whichever tenant a command works for."""
 
-    def __init__(self, config: Config, source: Callable[[], PluginRegistry]) -> None:
-        self._tenant = config.file_tenant or config.tenant
-        self._is_current = self._tenant == config.tenant
+    def __init__(self, tenant: str, current: str, source: Callable[[], PluginRegistry]) -> None:
+        self._tenant = tenant
+        self._current = current
         self._source = source
+
+    def of_tenant(self, tenant: str) -> _ActiveSecrets:
+        return _ActiveSecrets(tenant, self._current, self._source)
 
     def get(self, key: str) -> str | None:
         return self._source().get_secret(self._tenant, key)
@@ -126,7 +138,7 @@ class _ActiveSecrets:
         own = getattr(self._source().secrets, "advice", None)  # a backend that `secrets set` cannot write to
         if callable(own):
             return str(own(self._tenant, key))
-        of = "" if self._is_current else f" --tenant {shlex.quote(self._tenant)}"
+        of = "" if self._tenant == self._current else f" --tenant {shlex.quote(self._tenant)}"
         return f"codespar secrets set {shlex.quote(key)}{of}"
 
     def is_empty(self) -> bool:

@@ -73,6 +73,15 @@ FLAG = simple("true or false", lambda value: isinstance(value, bool))
 COUNT = simple("a whole number above 0", lambda value: type(value) is int and value > 0)
 DURATION = simple(A_DURATION, _is_duration)
 REFERENCE = simple(A_REFERENCE, is_reference, shown=False)
+# A URL may hold a password: what is found is never repeated.
+STORE = simple(
+    "`sqlite`, `postgresql://…`, `secret:KEY`, `env:NAME` or `file:PATH`",
+    lambda value: (
+        isinstance(value, str)
+        and (value == "sqlite" or value.startswith(("postgresql://", "postgres://")) or is_reference(value))
+    ),
+    shown=False,
+)
 SCALAR = simple("a string, a number or true/false", lambda value: isinstance(value, str | int | float | bool))
 
 

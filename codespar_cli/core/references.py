@@ -11,6 +11,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,8 @@ class SecretSource(Protocol):
 
     def is_empty(self) -> bool: ...
 
+    def of_tenant(self, tenant: str) -> SecretSource: ...
+
 
 def is_reference(value: object) -> bool:
     """Whether this is written as a reference. A URL such as `file:///x` is none."""
@@ -48,6 +51,12 @@ class Resolver:
         self._variable: Callable[[str], str | None] = lambda name: environ.get(name)  # noqa: PLW0108  the bare method shows all in its repr
         self._config_dir = config_dir
         self._secrets = secrets
+
+    def of_tenant(self, tenant: str) -> Resolver:
+        """The same, but `secret:KEY` is asked for this tenant: for what stands in a tenant's own table."""
+        other = copy(self)
+        vars(other)["_secrets"] = self._secrets.of_tenant(tenant)
+        return other
 
     def __call__(self, reference: str) -> str | None:
         """The value; None where there is none: no such secret, variable or file.

@@ -17,7 +17,8 @@ def _nothing_to_resolve(reference: str) -> str | None:
 class Services(NamedTuple):
     """`state_dir` is private to codespar (0700); `resolve` turns a reference into a value or None.
 
-    `config_dir` is where plugins.toml lies: relative paths in options start there.
+    `config_dir` is where plugins.toml lies: relative paths in options start there. `users_own` says that the file is the
+    user's or the administrator's own, not one that was found in a project.
     """
 
     state_dir: Path
@@ -25,6 +26,7 @@ class Services(NamedTuple):
     clock: Clock = system_clock
     resolve: Callable[[str], str | None] = _nothing_to_resolve
     config_dir: Path = Path()
+    users_own: bool = False
 
     def require(self, reference: str, *, key: str) -> str:
         """The value of `secret:KEY`, `env:NAME` or `file:PATH`, which `key` asks for: one of the plugin's own

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from codespar_cli.core.administration.webhooks import Verifying, Wire
+from codespar_cli.core.administration.webhooks import Verifying
 from codespar_cli.core.blame import hosts_own, words_of
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
 from codespar_cli.core.text import clean_line, visible
 from codespar_cli.errors import CodesparError, ConfigError, IntegrityError, NotFoundError
+from codespar_cli.webhooks.authenticity import refusal, wire_of
 from codespar_cli.webhooks.payload import Payload
 
 Status: TypeAlias = Literal["handled", "ignored", "failed", "bad_signature", "missing", "unreadable", "malformed"]
@@ -87,7 +88,7 @@ class Replay:
         """The provider whose own header is there: the event's name before a signature, which some share."""
         for field in ("event_header", "signature_header"):
             for name, hook in self._integrations.items():
-                header = getattr(_wire(hook), field)
+                header = getattr(wire_of(hook), field)
                 if header is not None and header in headers:
                     return name
         return None
@@ -97,7 +98,7 @@ class Replay:
         return f"`{visible((name or '')[:60])}` is not an active integration: {known}"
 
     def _delivery_id(self, name: str | None, headers: Headers) -> str | None:
-        header = _wire(self._integrations[name]).delivery_header if name else None
+        header = wire_of(self._integrations[name]).delivery_header if name else None
         return (clean_line(headers.get(header, ""), 200) or None) if header else None
 
     # ── really from them ──
@@ -107,30 +108,19 @@ class Replay:
         if name is None:
             return "no signature: no header of an active integration is there"
         hook = self._integrations[name]
-        header = _wire(hook).signature_header
-        if header is None or not isinstance(hook, Verifying):
-            return f"no signature: `{name}` cannot verify any"
-        if header not in headers:
-            return f"no signature: the header {header} is missing"
-        if payload.raw is None:
+        header = wire_of(hook).signature_header
+        if header is not None and header in headers and payload.raw is None:
             return "no bytes to verify: the record keeps the body as parsed JSON"
         try:
             secrets = self._secrets_of(name, hook)
         except ConfigError as error:
             return f"no secret to verify with: {error.message}{f', try: {error.hint}' if error.hint else ''}"
-        if not secrets:
-            return f"no secret is configured: `[integrations.{name}] secret`"
-        try:
-            genuine = hook.verify_signature(payload.raw, headers[header], secrets) is True
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # another's plugin: it cannot make a bad signature good
-            return f"the signature cannot be verified: {type(error).__name__}"
-        return None if genuine else "bad signature"
+        refused = refusal(hook, name, payload.raw or b"", headers, secrets)
+        return None if refused is None else refused.words
 
-    def _secrets_of(self, name: str, hook: Verifying) -> list[str]:
+    def _secrets_of(self, name: str, hook: IntegrationHook) -> list[str]:
         if name not in self._secrets:
-            self._secrets[name] = list(hook.secrets())
+            self._secrets[name] = list(hook.secrets()) if isinstance(hook, Verifying) else []
         return self._secrets[name]
 
     # ── what it says ──
@@ -138,7 +128,7 @@ class Replay:
     async def _handled(self, payload: Payload, name: str | None, headers: Headers) -> Outcome:
         failed_by, failure = name, None
         for candidate, hook in self._integrations.items() if name is None else [(name, self._integrations[name])]:
-            event_header = _wire(hook).event_header
+            event_header = wire_of(hook).event_header
             told = {event_header: self._event} if self._event and event_header else {}
             try:
                 event: Any = await hook.handle_webhook(payload.value, headers.with_defaults(told) if told else headers)
@@ -190,11 +180,3 @@ def failure_of(outcomes: Iterable[Outcome]) -> CodesparError | None:
 
 def _payloads(count: int) -> str:
     return f"{count} payload{'' if count == 1 else 's'}"
-
-
-_UNKNOWN_WIRE = Wire()
-
-
-def _wire(hook: object) -> Wire:
-    wire = getattr(hook, "wire", None)
-    return wire if isinstance(wire, Wire) else _UNKNOWN_WIRE

@@ -162,6 +162,6 @@ def _change(session: Session, config: Config, key: tuple[str, ...], value: Any) 
         raise ConfigError("there is no plugins.toml to change", code="no_config", hint="codespar init")
 
     def check(text: str) -> None:
-        try_plugins(check_text(text, path, environ=session.environ), key[0])
+        try_plugins(check_text(text, path, users_own=config.users_own, environ=session.environ), key[0])
 
     edit(path, key, value, check)

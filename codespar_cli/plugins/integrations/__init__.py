@@ -20,6 +20,7 @@ _COMMON: dict[str, Check] = {
     ),
     "severity": mapping(choice("critical", "error", "warning", "info")),
     "max_body": simple(A_SIZE, _is_size),
+    "token": REFERENCE,
 }
 
 OPTIONS: dict[str, dict[str, Check]] = {

@@ -13,19 +13,25 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
 from codespar_cli.core.administration.webhooks import Wire
+from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import Health, IntegrationEvent, Severity
-from codespar_cli.core.references import unresolved
 from codespar_cli.core.services import Services
 from codespar_cli.core.sizes import parse_size
 from codespar_cli.core.webhook_body import parse_body
 from codespar_cli.plugins.integrations import fields
+from codespar_cli.plugins.integrations.api import Api
+from codespar_cli.plugins.integrations.credentials import Credentials, Resolve
 from codespar_cli.plugins.integrations.signature import sign, verify
 
 MAX_DETAIL = 8192
 MAX_STACK_TRACE = 16_384
-_VERIFIABLE = Health("ok", "signatures can be verified")
-Resolve = Callable[[str], str | None]
+# Key of the table in plugins.toml -> the field of `Wire` that it sets, and how its text is read.
+_WIRE_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "max_body": ("max_body", parse_size),
+    "skew": ("skew", parse_duration),
+    "header": ("signature_header", str),
+}
 
 
 class Facts(NamedTuple):
@@ -61,24 +67,35 @@ class Connector(ABC):
         secret: str | Sequence[str] = (),
         resolve: Resolve = lambda reference: None,
         severity: Mapping[str, Severity] | None = None,
-        max_body: int | None = None,
+        wire: Mapping[str, Any] = MappingProxyType({}),
+        tenants: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        api: Api | None = None,
     ) -> None:
-        """`secret` holds references (`secret:KEY`, `env:NAME`, `file:PATH`), never values; `severity` overrides words of the table."""
-        self._references = (secret,) if isinstance(secret, str) else tuple(secret)
-        self._resolve = resolve
+        """`secret` holds references (`secret:KEY`, `env:NAME`, `file:PATH`), never values; `severity` overrides words of
+        the table, `wire` fields of the class's own. `tenants` are tables of other tenants, with a `secret` each."""
+        self._credentials = Credentials(self.id, secret, resolve, tenants)
         self._severities = {**self.severities, **{word.lower(): level for word, level in (severity or {}).items()}}
-        if max_body is not None:
-            self.wire = self.wire._replace(max_body=max_body)
+        self.wire = self.wire._replace(**wire)
+        self._api = api
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], services: Services) -> Self:
-        size = options.get("max_body")
         return cls(
             secret=options.get("secret", ()),
             resolve=services.resolve,
             severity=options.get("severity"),
-            max_body=None if size is None else parse_size(size),
+            wire={field: read(options[key]) for key, (field, read) in _WIRE_OPTIONS.items() if key in options},
+            tenants=options.get("tenants", {}),
+            api=cls.api_of(options, services),
         )
+
+    @classmethod
+    def api_of(cls, options: Mapping[str, Any], services: Services) -> Api | None:
+        """How to ask the provider's API whether it answers; None where no credential for it is configured.
+
+        Raises ConfigError for an address that this file may not name.
+        """
+        return None
 
     # ── what a provider's file says ──
 
@@ -104,7 +121,11 @@ class Connector(ABC):
             return None
         event_type = self.event_type(body, found)
         facts = self.facts(event_type, body) if event_type else None
-        return None if not event_type or facts is None else self._event(event_type, facts, found)
+        return (
+            None
+            if not event_type or facts is None
+            else self._event(event_type, facts, self.delivery_id(body, found), found)
+        )
 
     def verify_signature(self, payload: bytes | str, signature: str, secret: str | Sequence[str]) -> bool:
         """Whether the provider, or whoever knows one of these secrets, sent exactly these bytes.
@@ -118,37 +139,37 @@ class Connector(ABC):
         """The signature header's value that the provider would send. Raises ValueError for an unusable secret."""
         return sign(payload, secret, prefix=self.wire.signature_prefix)
 
-    def secrets(self) -> tuple[str, ...]:
-        """The values of the configured references that have one, newest first.
+    def secrets(self, tenant: str | None = None) -> tuple[str, ...]:
+        """The values of the configured references that have one, newest first; of a tenant's own table when it has one.
 
         Raises ConfigError when there are references and none has a value, and what resolving raises.
         """
-        found = self._found()
-        if self._references and not found:
-            raise unresolved(self._resolve, *self._references, key=f"integrations.{self.id}.secret")
-        return found
+        return self._credentials.values(tenant)
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants that have a table, and so an address, of their own."""
+        return self._credentials.tenants
+
+    def delivery_id(self, payload: Any, headers: Mapping[str, str]) -> str | None:
+        """What stays the same when the provider sends the same delivery again."""
+        header = self.wire.delivery_header
+        return fields.line(Headers.of(headers).get(header), 200) if header else None
 
     def health(self) -> Health:
-        """Opens no store and no file: of the secrets only environment variables are looked at."""
-        if not self._references:
-            return Health("ok", "no secret configured: signatures cannot be verified")
-        missing = [name for name in self._references if name.startswith("env:") and not self._resolve(name)]
-        if missing:
-            return Health("warning", f"{missing[0].partition(':')[2]} is not set: its signatures cannot be verified")
-        if any(not name.startswith("env:") for name in self._references):
-            return Health("ok", "secret configured, not looked up")
-        return _VERIFIABLE
+        """Opens no store, no file and no connection: of the secrets only environment variables are looked at."""
+        return self._credentials.health()
 
     async def health_check(self) -> Health:
-        """Like `health`, and every secret is really fetched. Raises what resolving raises."""
-        if not self._references:
-            return self.health()
-        if len(self._found()) < len(self._references):
-            return Health("warning", "not every configured secret has a value")
-        return _VERIFIABLE
+        """Like `health`, but every secret is really fetched, and the provider's API asked where credentials for it are
+        configured. Raises what resolving raises."""
+        found = self._credentials.check()
+        if self._api is None or found.state == "error":
+            return found
+        import asyncio
 
-    def _found(self) -> tuple[str, ...]:
-        return tuple(value for reference in self._references if (value := self._resolve(reference)))
+        answered = await asyncio.to_thread(self._api.ask)
+        return answered if found.state == "ok" or answered.state == "error" else found
 
     # ── making facts fit ──
 
@@ -160,10 +181,9 @@ class Connector(ABC):
                 return level
         return "info"
 
-    def _event(self, event_type: str, facts: Facts, headers: Headers) -> IntegrationEvent:
+    def _event(self, event_type: str, facts: Facts, delivery_id: str | None, headers: Headers) -> IntegrationEvent:
         wire = self.wire
         sent_at = headers.get(wire.time_header) if wire.time_header else None
-        delivery_id = headers.get(wire.delivery_header) if wire.delivery_header else None
         titles = (fields.line(title) for title in facts.titles)
         urls = (fields.web_url(url) for url in facts.urls)
         times = (fields.moment(time) for time in (*facts.times, sent_at))
@@ -175,7 +195,7 @@ class Connector(ABC):
             detail=fields.block(facts.detail, MAX_DETAIL),
             url=next((url for url in urls if url), None),
             occurred_at=next((time for time in times if time), None),
-            delivery_id=fields.line(delivery_id, 200),
+            delivery_id=delivery_id,
             external_id=fields.line(facts.external_id, 200),
             actor=fields.line(facts.actor, 200),
             project=fields.line(facts.project, 200),

@@ -6,6 +6,7 @@ from typing import Any
 from codespar_cli.core.options import (
     FLAG,
     REFERENCE,
+    STORE,
     TEXT,
     Check,
     Path,
@@ -17,7 +18,6 @@ from codespar_cli.core.options import (
     simple,
     table,
 )
-from codespar_cli.core.references import is_reference
 
 
 def _is_webhook(value: Any) -> bool:
@@ -58,15 +58,6 @@ def NOTIFY(value: Any, path: Path) -> Iterator[Problem]:  # noqa: N802  a check,
             missing = "missing key `secret`: what the webhook is signed with" if "webhook" in value else None
             yield Problem(path, missing or "`secret` is for a `webhook`")
 
-
-def _is_store(value: Any) -> bool:
-    return isinstance(value, str) and (
-        value == "sqlite" or value.startswith(("postgresql://", "postgres://")) or is_reference(value)
-    )
-
-
-# A URL may hold a password: what is found is never repeated.
-STORE = simple("`sqlite`, `postgresql://…`, `secret:KEY`, `env:NAME` or `file:PATH`", _is_store, shown=False)
 
 OPTIONS: dict[str, dict[str, Check]] = {
     "engine": {

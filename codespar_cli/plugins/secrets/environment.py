@@ -41,8 +41,8 @@ class EnvironmentSecrets:
     @classmethod
     def from_options(
         cls,
-        options: Mapping[str, Any],  # noqa: ARG003  the factories of all backends are called alike
-        services: Services,  # noqa: ARG003
+        options: Mapping[str, Any],
+        services: Services,
         *,
         environ: Mapping[str, str] | None = None,
     ) -> EnvironmentSecrets:

@@ -46,7 +46,7 @@ class KeyringSecrets:
     def from_options(
         cls,
         options: Mapping[str, Any],
-        services: Services,  # noqa: ARG003  the factories of all backends are called alike
+        services: Services,
     ) -> KeyringSecrets:
         timeout = options.get("timeout")
         return cls(

@@ -1,0 +1,126 @@
+"""What plugins.toml may say about receiving webhooks: `[[routes]]`, `[serve]`, and the keys of `[integrations]` that are
+not a provider's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from codespar_cli.core.hooks import SEVERITIES
+from codespar_cli.core.options import (
+    COUNT,
+    DURATION,
+    FLAG,
+    REFERENCE,
+    STORE,
+    TEXT,
+    Check,
+    Path,
+    Problem,
+    choice,
+    describe,
+    either,
+    listing,
+    mapping,
+    simple,
+    table,
+)
+from codespar_cli.core.text import visible
+
+
+def _is_port(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 65_536
+
+
+def _is_name(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 64
+        and all(char.isascii() and (char.isalnum() or char in "._-") for char in value)
+    )
+
+
+def _is_url(value: Any) -> bool:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        return (
+            parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        )
+    except ValueError:
+        return False
+
+
+def _is_command(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and value != []
+        and all(isinstance(part, str) and "\0" not in part for part in value)
+        and value[0] != ""
+    )
+
+
+TENANTS = "tenants"
+INBOX: dict[str, Check] = {"store": STORE, "retention": DURATION}
+"""Keys of `[integrations]` beside `active`, `tenants` and the providers' tables."""
+
+SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port)})
+
+_DEEDS = ("forward", "run", "call")
+_USERS_OWN = ("run", "allow_private")
+_GLOBS = either(TEXT, listing(TEXT), expected="a glob or a list of globs")
+_ROUTE = table(
+    {
+        "name": simple("a name of letters, digits and `._-`", _is_name),
+        "when": table({"provider": _GLOBS, "event": _GLOBS, "tenant": _GLOBS, "severity": choice(*SEVERITIES)}),
+        "forward": simple("an http or https URL", _is_url, shown=False),
+        "run": simple("a list of strings, the program first", _is_command),
+        "call": TEXT,
+        "secret": REFERENCE,
+        "allow_private": FLAG,
+        "attempts": COUNT,
+        "concurrency": COUNT,
+        "timeout": DURATION,
+    },
+    required=("name",),
+)
+
+
+def routes(value: Any, path: Path, *, users_own: bool) -> Iterator[Problem]:
+    """`[[routes]]`: what happens to an event. What runs a program or reaches a private network is the user's to say."""
+    if not isinstance(value, list):
+        yield Problem(path, f"expected `[[routes]]`, found {describe(value)}")
+        return
+    names: set[object] = set()
+    for index, route in enumerate(value):
+        place = (*path, index)
+        yield from _ROUTE(route, place)
+        if not isinstance(route, Mapping):
+            continue
+        deeds = [deed for deed in _DEEDS if deed in route]
+        if len(deeds) != 1:
+            found = " and ".join(f"`{deed}`" for deed in deeds) or "none"
+            yield Problem(place, f"expected one of `forward`, `run` and `call`, found {found}")
+        if deeds != ["forward"]:
+            for key in ("secret", "allow_private"):
+                if key in route:
+                    yield Problem((*place, key), f"`{key}` is for a route that forwards")
+        if isinstance(name := route.get("name"), str) and name in names:
+            yield Problem((*place, "name"), f"`{visible(name)}` is given twice")
+        names.add(str(name))
+        for key in _USERS_OWN:
+            if not users_own and route.get(key):
+                yield Problem(
+                    (*place, key),
+                    f"only the user's own configuration may say `{key}`, and this file was found in a project",
+                    "move the route to ~/.config/codespar/plugins.toml, or name the file with --config",
+                )
+
+
+def tenants(value: Any, path: Path, providers: Mapping[str, Mapping[str, Check]]) -> Iterator[Problem]:
+    """`[integrations.tenants.<tenant>.<provider>]`: the secrets of other tenants."""
+    known = {
+        name: table({key: checks[key] for key in ("secret",) if key in checks}) for name, checks in providers.items()
+    }
+    yield from mapping(table(known))(value, path)

@@ -1,0 +1,74 @@
+"""Which addresses a request may go to: a name in a file must not reach what only this machine or its network can.
+
+A name is looked up once and the connection goes to the address that was looked at, so that a second answer of the name
+server cannot lead elsewhere (DNS rebinding). Link-local addresses, where clouds keep credentials, are never let pass.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+LookUp: TypeAlias = Callable[[str, int], Sequence[str]]
+
+
+class Refused(Exception):
+    """The target may not be reached. The message is a line for people, and names the host only."""
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """Every address of a name, in the system's order. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+
+
+def vetted(host: str, port: int, *, allow_private: bool, look: LookUp = look_up) -> list[str]:
+    """The addresses of `host`, all of which may be reached.
+
+    One address that may not be refuses the name: whoever controls a name controls in which order its addresses come.
+
+    Raises:
+        Refused: private, loopback or otherwise not global, without `allow_private`; link-local in any case.
+        OSError: the name cannot be resolved.
+    """
+    addresses = list(look(host, port))
+    for text in addresses:
+        why = objection(text, allow_private=allow_private)
+        if why is not None:
+            raise Refused(f"`{host}` is {why}")
+    return addresses
+
+
+def objection(text: str, *, allow_private: bool) -> str | None:
+    """What kind of forbidden address this is; None when it may be reached."""
+    address = _innermost(ipaddress.ip_address(text))
+    if address.is_link_local:
+        return "a link-local address"
+    if address.is_multicast or address.is_unspecified or address.is_reserved:
+        return "no address of a host"
+    if allow_private or address.is_global:
+        return None
+    return "a loopback address" if address.is_loopback else "a private address"
+
+
+def is_loopback(text: str) -> bool:
+    return _innermost(ipaddress.ip_address(text)).is_loopback
+
+
+def _innermost(address: Address) -> Address:
+    """An IPv4 address in IPv6 clothes is judged as what it is (RFC 4291, 6052, 3056, 4380)."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address.teredo is not None:
+            inner = address.teredo[1]
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return inner
+    return address
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

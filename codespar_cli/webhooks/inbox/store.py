@@ -1,0 +1,97 @@
+"""What a store of deliveries must be able to do. One contract suite runs every backend.
+
+Every method is one transaction, durable against power loss when it returns, and safe to call from any thread, from any
+number of processes on the same store. Methods raise StoreError (StoreBusy, StoreCorrupt) and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from codespar_cli.webhooks.inbox.delivery import Arrival, Body, Delivery, Filter, Task, Told, Verdict
+
+
+class Accepted(NamedTuple):
+    """What became of an arrival. `id` is the delivery it was stored as, or the one that it repeats."""
+
+    verdict: Verdict
+    id: int
+
+
+class InboxStore(Protocol):
+    """Deliveries and their tasks."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to read yet. Looking creates nothing."""
+        ...
+
+    def accept(self, arrivals: Sequence[Arrival]) -> list[Accepted]:
+        """Store what is new, all in one transaction; one answer for each, in order.
+
+        Known by (tenant, provider, delivery id): a duplicate, whatever its bytes, and nothing is stored. Else known by
+        (tenant, provider, SHA-256): without an id of its own a duplicate; under another id a suspected replay, which is
+        stored as such. Arrivals of one call are judged in their order, as if one came after the other.
+        """
+        ...
+
+    def unread(self, limit: int) -> list[Body]:
+        """Deliveries that are `received` and whose event was not read from them yet, oldest first."""
+        ...
+
+    def read(
+        self, id: int, told: Told | None, routes: Sequence[str], *, at: datetime, error: str | None = None
+    ) -> None:
+        """Record what was read: None is `ignored`, or `failed` with an `error` for a connector that broke. With an event,
+        one task for each route, due at once; without routes it is `dispatched`. Of a delivery that was read already
+        nothing changes: two receivers may read the same one, and only the first makes tasks.
+        """
+        ...
+
+    def again(self, id: int, routes: Sequence[str], *, at: datetime) -> None:
+        """Tasks anew for a delivery whose event is known, due at once: what `webhook replay --dispatch` asks for."""
+        ...
+
+    def claim(self, owner: str, routes: Sequence[str], limit: int, *, now: datetime, lease: timedelta) -> list[Task]:
+        """Tasks of these routes that are due and that nobody holds, held by `owner` until `now + lease`, oldest first."""
+        ...
+
+    def renew(self, owner: str, tasks: Sequence[Task], *, now: datetime, lease: timedelta) -> None:
+        """Hold these longer; those that another owner holds by now are left."""
+        ...
+
+    def release(self, owner_prefix: str) -> None:
+        """Let go of what owners of this prefix hold: they are known to be gone, and what they began is due again."""
+        ...
+
+    def done(self, task: Task) -> None:
+        """The route has it. When every task of the delivery is done it is `dispatched`."""
+        ...
+
+    def failed(self, task: Task, error: str, *, again_at: datetime | None) -> None:
+        """One more attempt was in vain. Due again at `again_at`, delivery `failed`; None gives it up, delivery `dead`."""
+        ...
+
+    def next_due(self, routes: Sequence[str]) -> datetime | None:
+        """When the next task that nobody holds is due, or a hold ends."""
+        ...
+
+    def deliveries(self, filter: Filter) -> list[Delivery]:
+        """Those that match, oldest first."""
+        ...
+
+    def bodies(self, filter: Filter) -> Iterator[Body]:
+        """Like `deliveries`, with their bytes, read in portions so that any number fits into memory."""
+        ...
+
+    def tasks_of(self, id: int) -> list[tuple[str, str, int, str | None]]:
+        """Route, state, attempts and last error of each task of a delivery."""
+        ...
+
+    def purge(self, before: datetime) -> int:
+        """Remove deliveries received before, but for those with a task that still waits; how many they were."""
+        ...
+
+    def close(self) -> None: ...
