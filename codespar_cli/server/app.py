@@ -1,0 +1,119 @@
+"""The ASGI application: a table of addresses, each with its method and its handler, and what every answer has in common.
+
+An address is looked up before anything of the body is read. A handler that breaks answers 500 and is told to the log,
+and never more than that to the sender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, TypeAlias
+
+from codespar_cli.server.requests import Disconnected, Receive, Refused, Request, Response, Scope, Send, answer
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+Log: TypeAlias = Callable[[str], None]
+Life: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+
+_DRAINED = 64 << 20
+_DRAIN_S = 2.0
+
+
+class Address(NamedTuple):
+    """`path` is `/webhooks/{provider}`: a segment in braces becomes a parameter of that name, and is never empty."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+class App:
+    """`life` is entered before the first request and left after the last."""
+
+    def __init__(self, addresses: Sequence[Address], *, log: Log, life: Sequence[Life] = ()) -> None:
+        self._addresses = [(address, address.path.split("/")) for address in addresses]
+        self._log = log
+        self._life = life
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, response = await self._answered(scope, receive)
+        if request is None or response is None:
+            return
+        left_over = not request.whole and request.method not in {"GET", "HEAD"}
+        headers = [
+            (b"content-type", response.content_type.encode()),
+            (b"content-length", str(len(response.body)).encode()),
+            *((name.encode(), value.encode()) for name, value in response.headers),
+        ]
+        if left_over:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body, "more_body": left_over})
+        if left_over:
+            # Closed at once, the connection would be reset under a sender that has not read its answer yet.
+            await request.drain(_DRAINED, within_s=_DRAIN_S)
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _answered(self, scope: Scope, receive: Receive) -> tuple[Request, Response] | tuple[None, None]:
+        request = Request(scope, receive, {})
+        try:
+            address, request.parameters = self._found(request.method, str(scope["path"]))
+            return request, await address.handler(request)
+        except Refused as error:
+            if error.status >= 500:
+                self._log(f"{error.status} to {request.client}: {error}")
+            return request, answer(error.status, error=error.told)._replace(headers=error.headers)
+        except Disconnected:
+            return None, None
+        except Exception as error:
+            self._log(f"500 to {request.client}: {type(error).__name__}")
+            return request, answer(500, error="internal error")
+
+    def _found(self, method: str, path: str) -> tuple[Address, Mapping[str, str]]:
+        """Raises Refused: 404 for no such address, 405 for another method."""
+        segments = path.split("/")
+        allowed = []
+        for address, pattern in self._addresses:
+            parameters = _match(pattern, segments)
+            if parameters is None:
+                continue
+            if address.method == method:
+                return address, parameters
+            allowed.append(address.method)
+        if allowed:
+            raise Refused(405, "another method", told="method not allowed", headers=(("allow", ", ".join(allowed)),))
+        raise Refused(404, "no such address", told="not found")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        from contextlib import AsyncExitStack
+
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                for enter in self._life:
+                    await stack.enter_async_context(enter())
+            except Exception as error:
+                await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _match(pattern: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | None:
+    if len(pattern) != len(segments):
+        return None
+    found: dict[str, str] = {}
+    for expected, given in zip(pattern, segments, strict=True):
+        if expected.startswith("{") and given:
+            found[expected[1:-1]] = given
+        elif expected != given:
+            return None
+    return found

@@ -1,0 +1,191 @@
+"""A request as handlers see it, and what they answer. Plain ASGI (asgi.readthedocs.io, "HTTP & WebSocket")."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+class Response(NamedTuple):
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Refused(Exception):
+    """A request that is answered with an error. The message is for the log; the sender reads `told`."""
+
+    def __init__(
+        self, status: int, words: str, *, told: str | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(words)
+        self.status = status
+        self.told = words if told is None else told
+        self.headers = headers
+
+
+class Disconnected(Exception):
+    """Nobody waits for an answer any more."""
+
+
+def answer(status: int, **facts: Any) -> Response:
+    """A small JSON object."""
+    return Response(status, json.dumps(facts, separators=(",", ":")).encode())
+
+
+class Request:
+    """What is known before the body is read: method, path, headers as they came, parameters of the address."""
+
+    __slots__ = ("_receive", "_scope", "parameters", "whole")
+
+    def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
+        self._scope = scope
+        self._receive = receive
+        self.parameters = parameters
+        self.whole = False
+        """Whether the body was read to its end, so that the connection can be used again."""
+
+    @property
+    def method(self) -> str:
+        return str(self._scope["method"])
+
+    @property
+    def client(self) -> str:
+        """The peer's address."""
+        client = self._scope.get("client")
+        return str(client[0]) if client else "?"
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Names in lower case, in the order received, repeated ones each by itself."""
+        found: Sequence[tuple[bytes, bytes]] = self._scope["headers"]
+        return found
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of a header, which is named in lower case."""
+        return [value for key, value in self.headers if key == name]
+
+    def declared_length(self) -> int | None:
+        """What Content-Length says; None without one. The parser has refused those that are no number."""
+        found = self.values(b"content-length")
+        return int(found[0]) if found else None
+
+    async def body(self, limit: int, *, within_s: float, room: Room | None = None) -> bytes:
+        """The raw bytes of the body.
+
+        Raises:
+            Refused: 413 above `limit` bytes, declared or found; 408 after `within_s` seconds; 503 without room.
+            Disconnected: the sender went away.
+        """
+        declared = self.declared_length()
+        if declared is not None and declared > limit:
+            raise Refused(413, f"the body is declared as {declared} bytes, at most {limit} are taken", told="too large")
+        if declared == 0:
+            self.whole = True
+            return b""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._collect(limit, room)
+        except TimeoutError:
+            raise Refused(408, f"the body was not there within {within_s:g} s", told="too slow") from None
+
+    async def _collect(self, limit: int, room: Room | None) -> bytes:
+        found: list[bytes] = []
+        size = 0
+        place = None if room is None else room.enter()
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                if chunk := message.get("body", b""):
+                    size += len(chunk)
+                    if size > limit:
+                        raise Refused(413, f"the body is larger than {limit} bytes", told="too large")
+                    if place is not None:
+                        place.take(len(chunk))
+                    found.append(chunk)
+                if not message.get("more_body", False):
+                    self.whole = True
+                    return found[0] if len(found) == 1 else b"".join(found)
+        except asyncio.CancelledError:
+            if place is not None and place.evicted:
+                raise Refused(503, "too many slow bodies at once", told="busy", headers=RETRY_SOON) from None
+            raise
+        finally:
+            if place is not None:
+                place.leave()
+
+    async def drain(self, limit: int, *, within_s: float) -> None:
+        """Read on and forget, so that a sender who is still sending gets to read its answer."""
+        size = 0
+        try:
+            async with asyncio.timeout(within_s):
+                while size < limit:
+                    message = await self._receive()
+                    size += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+        except TimeoutError:
+            return
+
+
+RETRY_SOON = (("retry-after", "5"),)
+
+
+class Room:
+    """How many bytes of bodies may be in memory at once, over all requests.
+
+    When there is no room left, whoever has been at it the longest goes, not the newcomer: a genuine sender is done in
+    milliseconds, and many slow ones must not keep it out.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._places: dict[Place, None] = {}  # in the order of entering
+
+    def enter(self) -> Place:
+        place = Place(self, asyncio.current_task())
+        self._places[place] = None
+        return place
+
+    def _make_room(self, wanted: int, for_: Place) -> None:
+        while self._left < wanted:
+            oldest = next((place for place in self._places if place.taken), None)
+            if oldest is None or oldest is for_:
+                raise Refused(503, "too many bodies at once", told="busy", headers=RETRY_SOON)
+            oldest.evict()
+
+
+class Place:
+    """One body's share of a `Room`."""
+
+    def __init__(self, room: Room, task: asyncio.Task[Any] | None) -> None:
+        self._room = room
+        self._task = task
+        self.taken = 0
+        self.evicted = False
+
+    def take(self, size: int) -> None:
+        """Raises Refused (503)."""
+        self._room._make_room(size, self)  # noqa: SLF001  the two are one thing
+        self.taken += size
+        self._room._left -= size  # noqa: SLF001
+
+    def evict(self) -> None:
+        self.evicted = True
+        self.leave()
+        if self._task is not None:
+            self._task.cancel()
+
+    def leave(self) -> None:
+        if self._room._places.pop(self, False) is None:  # noqa: SLF001  once only
+            self._room._left += self.taken  # noqa: SLF001
