@@ -29,6 +29,8 @@ def clean_line(text: str, limit: int = 300) -> str:
 
     Empty when nothing is left that anybody can see.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():  # most text is: nothing to look for
+        return text.strip()
     line = _HARMFUL_RUN.sub("", _WHITE.sub(" ", text[: limit * 8])).strip()
     if _SEEN.search(line) is None:
         return ""

@@ -28,6 +28,10 @@ BUILTINS: dict[str, dict[str, str]] = {
     "integrations": {
         "github": "codespar_cli.plugins.integrations.github:GitHub.from_options",
         "sentry": "codespar_cli.plugins.integrations.sentry:Sentry.from_options",
+        "linear": "codespar_cli.plugins.integrations.linear:Linear.from_options",
+        "jira": "codespar_cli.plugins.integrations.jira:Jira.from_options",
+        "datadog": "codespar_cli.plugins.integrations.datadog:Datadog.from_options",
+        "pagerduty": "codespar_cli.plugins.integrations.pagerduty:PagerDuty.from_options",
     },
 }
 

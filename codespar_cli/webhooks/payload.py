@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from codespar_cli.core import strict_json
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.text import nearest, visible
-from codespar_cli.core.webhook_body import parse_body
+from codespar_cli.core.webhook_body import is_form, parse_body
 
 Trouble: TypeAlias = Literal["missing", "unreadable", "malformed"]
 
@@ -40,7 +40,7 @@ def payload_of(source: str, text: str, raw: bytes | None = None) -> Payload:
     """The payload in one document: a record of a delivery, or the bare body of one, whose exact bytes are `raw`."""
     exact = text.encode() if raw is None else raw
     try:
-        value = parse_body(exact) if text.startswith("payload=") else strict_json.loads(text)
+        value = parse_body(exact) if is_form(text) else strict_json.loads(text)
     except ValueError as error:
         return Payload(source, raw=exact, trouble="malformed", error=str(error))
     return _from_record(source, value) if is_record(value) else Payload(source, value, exact)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from codespar_cli.core.webhook_body import decode
+from codespar_cli.core.webhook_body import decode, is_form
 from codespar_cli.webhooks.documents import documents
 from codespar_cli.webhooks.payload import Payload, Trouble, payload_of
 
@@ -36,7 +36,7 @@ def payloads_in(source: str, data: bytes) -> Iterator[Payload]:
     except ValueError as error:
         yield Payload(source, raw=data, trouble="malformed", error=str(error))
         return
-    if text.startswith("payload="):
+    if is_form(text):
         yield payload_of(source, text, data)
         return
     for document in documents(text):

@@ -11,20 +11,27 @@ from hypothesis import strategies as st
 
 from codespar_cli.core.hooks import SEVERITIES, IntegrationEvent
 from codespar_cli.core.text import clean_block, clean_line
+from codespar_cli.plugins.integrations.datadog import Datadog
 from codespar_cli.plugins.integrations.fields import web_url
 from codespar_cli.plugins.integrations.github import GitHub
 from codespar_cli.plugins.integrations.github_events import TOPICS
+from codespar_cli.plugins.integrations.pagerduty import PagerDuty
 from codespar_cli.plugins.integrations.sentry import Sentry
 from codespar_cli.plugins.integrations.signature import sign, verify
 
 FIXTURES = Path(__file__).parents[1] / "plugins" / "integrations" / "fixtures"
 PAYLOADS = {
     (provider, path.stem): path.read_text()
-    for provider in ("github", "sentry")
+    for provider in ("github", "sentry", "datadog", "pagerduty")
     for path in sorted((FIXTURES / provider).glob("*.json"))
     if path.stem != "expected"
 }
-HOOKS = {"github": (GitHub(), "X-GitHub-Event"), "sentry": (Sentry(), "Sentry-Hook-Resource")}
+HOOKS = {
+    "github": (GitHub(), "X-GitHub-Event"),
+    "sentry": (Sentry(), "Sentry-Hook-Resource"),
+    "datadog": (Datadog(), "X-Codespar-Token"),  # names no event, and may say that anything with a title is Datadog's
+    "pagerduty": (PagerDuty(), "X-Webhook-Id"),
+}
 TEXT = st.text(st.characters(exclude_categories=()), max_size=40)  # surrogates, controls and all
 LEAF = st.one_of(
     st.none(),
@@ -130,3 +137,30 @@ def test_a_signature_is_of_exactly_one_body_and_one_secret(body, secret, where):
 def test_no_signature_and_no_secret_make_verify_raise(body, signature, secret):
     for prefix in ("", "sha256="):
         assert verify(body, signature, secret, prefix=prefix) is False
+
+
+WORDS = st.sampled_from(
+    [
+        "title",
+        "alert_transition",
+        "ALERT_TYPE",
+        "alertPriority",
+        "event_type",
+        "body",
+        "link",
+        "tags",
+        "date",
+        "alert",
+        "org",
+        "id",
+    ]
+)
+SAID = LEAF | st.sampled_from(
+    ["Triggered", "re-no data", "[Recovered on {a}] b", "P1", "error", "%%%\na\n%%%", "1795183743000"]
+)
+
+
+@given(st.dictionaries(WORDS, SAID | st.dictionaries(WORDS, SAID) | st.lists(SAID, max_size=3)), st.booleans())
+def test_any_template_of_datadogs_words(payload, with_token):
+    headers = {"X-Codespar-Token": "x"} if with_token else {}
+    keeps_its_promises(handle("datadog", payload, headers), "datadog")

@@ -99,6 +99,10 @@ class Connector(ABC):
 
     # ── what a provider's file says ──
 
+    def view(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the three below read: the payload, or what a connector makes of it once."""
+        return payload
+
     @abstractmethod
     def event_type(self, payload: Mapping[str, Any], headers: Headers) -> str | None:
         """`resource.action` in the provider's own words, from the headers or else the shape; None when not mine."""
@@ -119,6 +123,7 @@ class Connector(ABC):
         body = _unwrapped(payload)
         if not isinstance(body, Mapping):
             return None
+        body = self.view(body)
         event_type = self.event_type(body, found)
         facts = self.facts(event_type, body) if event_type else None
         return (
@@ -160,15 +165,18 @@ class Connector(ABC):
         """Opens no store, no file and no connection: of the secrets only environment variables are looked at."""
         return self._credentials.health()
 
+    @property
+    def connects(self) -> bool:
+        """Whether a credential for the provider's API is configured, so that `health_check` asks it."""
+        return self._api is not None
+
     async def health_check(self) -> Health:
         """Like `health`, but every secret is really fetched, and the provider's API asked where credentials for it are
         configured. Raises what resolving raises."""
         found = self._credentials.check()
         if self._api is None or found.state == "error":
             return found
-        import asyncio
-
-        answered = await asyncio.to_thread(self._api.ask)
+        answered = await self._api.answer()
         return answered if found.state == "ok" or answered.state == "error" else found
 
     # ── making facts fit ──

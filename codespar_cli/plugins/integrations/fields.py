@@ -20,13 +20,14 @@ _LARGEST = 10**18
 _URL = re.compile(
     r"https?://(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>\d{1,5}))?(?:[/?#][^\s<>\"\\`]*)?"
 )
+_OBJECT = (dict, Mapping)  # in this order: a dict is told five times faster than a Mapping
 _DIGITS = re.compile(r"\d{1,16}(\.\d{1,9})?")
 
 
 def at(value: Any, path: str) -> Any:
     """What lies at `a.b.0.c`, or None. Numbers step into lists."""
     for step in path.split("."):
-        if isinstance(value, Mapping):
+        if isinstance(value, _OBJECT):
             value = value.get(step)
         elif isinstance(value, list) and step.isdecimal():
             index = int(step)
@@ -44,7 +45,7 @@ def first(value: Any, *paths: str) -> Any:
 def table(value: Any, path: str) -> Mapping[str, Any]:
     """The object there, or an empty one."""
     found = at(value, path)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, _OBJECT) else {}
 
 
 def items(value: Any, path: str, limit: int = _MAX_SCANNED) -> list[Any]:
@@ -103,6 +104,15 @@ def moment(value: Any) -> datetime | None:
             return _since_epoch(value)
     except (ValueError, OverflowError):
         return None
+    return None
+
+
+def seconds(millis: Any) -> float | None:
+    """Milliseconds since the epoch, a number or digits, as the seconds that `moment` takes."""
+    if isinstance(millis, str) and _DIGITS.fullmatch(text := millis[:64].strip()):
+        return float(text) / 1000
+    if isinstance(millis, int | float) and not isinstance(millis, bool) and -_LARGEST < millis < _LARGEST:
+        return millis / 1000
     return None
 
 

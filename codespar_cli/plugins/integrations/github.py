@@ -15,6 +15,8 @@ from typing import Any
 from codespar_cli.core.administration.webhooks import Wire
 from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import Severity
+from codespar_cli.core.services import Services
+from codespar_cli.plugins.integrations.api import Api, asked
 from codespar_cli.plugins.integrations.connector import Connector, Facts, compose
 from codespar_cli.plugins.integrations.fields import at, first, items, line, scalars, table
 from codespar_cli.plugins.integrations.github_events import TOPICS, Topic, has_shape, inferred
@@ -114,6 +116,19 @@ class GitHub(Connector):
         max_body=25 << 20,
         content_types=("application/json", "application/x-www-form-urlencoded"),
     )
+
+    @classmethod
+    def api_of(cls, options: Mapping[str, Any], services: Services) -> Api | None:
+        return asked(
+            options,
+            services,
+            provider=cls.id,
+            default="https://api.github.com",
+            is_providers=lambda host: host == "api.github.com" or host.endswith(".ghe.com"),
+            # Where no rate is limited (Enterprise Server's default) there is no `/rate_limit` to ask.
+            path="/meta" if "api" in options else "/rate_limit",
+            headers=lambda token: {"authorization": f"Bearer {token}", "accept": "application/vnd.github+json"},
+        )
 
     def event_type(self, payload: Mapping[str, Any], headers: Headers) -> str | None:
         event = headers.get(_EVENT)

@@ -14,6 +14,8 @@ from typing import Any
 from codespar_cli.core.administration.webhooks import Wire
 from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import Severity
+from codespar_cli.core.services import Services
+from codespar_cli.plugins.integrations.api import Api, asked
 from codespar_cli.plugins.integrations.connector import Connector, Facts, compose
 from codespar_cli.plugins.integrations.fields import at, first, items, line, scalars, table
 
@@ -68,6 +70,18 @@ class Sentry(Connector):
         delivery_header="Request-ID",
         time_header="Sentry-Hook-Timestamp",
     )
+
+    @classmethod
+    def api_of(cls, options: Mapping[str, Any], services: Services) -> Api | None:
+        return asked(
+            options,
+            services,
+            provider=cls.id,
+            default="https://sentry.io",
+            is_providers=lambda host: host == "sentry.io" or host.endswith(".sentry.io"),
+            path="/api/0/",
+            headers=lambda token: {"authorization": f"Bearer {token}"},
+        )
 
     def event_type(self, payload: Mapping[str, Any], headers: Headers) -> str | None:
         data = payload.get("data")

@@ -23,17 +23,38 @@ def verify(payload: bytes | str, signature: Any, secret: Any, *, prefix: str = "
     Raises:
         TypeError: `payload` is neither bytes nor text. A parsed body has lost the bytes that were signed.
     """
-    body = _as_bytes(payload)
-    keys = usable(secret)
-    if body is None or not isinstance(signature, str) or not signature.startswith(prefix):
+    return verify_any(payload, (signature,), secret, prefix=prefix)
+
+
+def verify_any(payload: bytes | str, signatures: Iterable[Any], secret: Any, *, prefix: str = "") -> bool:
+    """The same for a provider that sends several signatures while its secret is rotated: whether one of them is good.
+
+    Each key hashes the body once, however many signatures came. Raises TypeError like `verify`.
+    """
+    body, keys = _as_bytes(payload), usable(secret)
+    given = [digest for signature in signatures if (digest := _digest(signature, prefix)) is not None]
+    if body is None or not given:
         return False
-    digest = signature[len(prefix) :]
-    if not keys or _HEX_DIGEST.fullmatch(digest) is None:
-        return False
-    given = bytes.fromhex(digest)
     matched = False
     for key in keys:
-        matched |= hmac.compare_digest(hmac.digest(key, body, sha256), given)
+        ours = hmac.digest(key, body, sha256)
+        for theirs in given:
+            matched |= hmac.compare_digest(ours, theirs)
+    return matched
+
+
+def is_token(payload: bytes | str, given: Any, secret: Any) -> bool:
+    """Whether `given` is one of the secrets itself, for a provider that sends a shared token in place of a signature.
+
+    It says nothing about the body. Compared as digests, so that the time taken tells neither a matching start nor a
+    length. Raises TypeError like `verify`, for a caller that takes it for a signature.
+    """
+    _as_bytes(payload)
+    token = usable(given) if isinstance(given, str) else []
+    theirs = sha256(token[0]).digest() if token else b""
+    matched = False
+    for key in usable(secret):
+        matched |= hmac.compare_digest(sha256(key).digest(), theirs)
     return matched
 
 
@@ -55,6 +76,13 @@ def usable(secret: str | Sequence[str] | None) -> list[bytes]:
             if key is not None:
                 keys.append(key)
     return keys
+
+
+def _digest(signature: Any, prefix: str) -> bytes | None:
+    if not isinstance(signature, str) or not signature.startswith(prefix):
+        return None
+    digits = signature[len(prefix) :]
+    return bytes.fromhex(digits) if _HEX_DIGEST.fullmatch(digits) else None
 
 
 def _as_bytes(value: Any) -> bytes | None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent / "fixtures"
-EVENT_HEADERS = {"github": "X-GitHub-Event", "sentry": "Sentry-Hook-Resource"}
+EVENT_HEADERS = {"github": "X-GitHub-Event", "sentry": "Sentry-Hook-Resource", "linear": "Linear-Event"}
 
 
 def payload_names(provider):
@@ -17,7 +17,8 @@ def payload(provider, name):
 
 def headers(provider, name):
     """What the provider would have sent along; the unsigned plugin sends no header of its own."""
-    return {} if name.startswith("legacy") else {EVENT_HEADERS[provider]: name.partition("__")[0]}
+    header = EVENT_HEADERS.get(provider)
+    return {} if header is None or name.startswith("legacy") else {header: name.partition("__")[0]}
 
 
 def expected(provider):
