@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
@@ -17,8 +17,10 @@ from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
 
 if TYPE_CHECKING:
+    from codespar_cli.server.app import App
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
+    from codespar_cli.webhooks.endpoints import Endpoints
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Gate:
@@ -85,6 +87,50 @@ def _server_chain(config: Config, environ: Mapping[str, str]) -> ServerChain | N
     from codespar_cli.storage.postgres_chain import ServerChain
 
     return ServerChain("policy", Server(url, SCHEMA))
+
+
+class Receiving(NamedTuple):
+    """What `codespar serve` is made of: where deliveries are taken, and the application once there is a log."""
+
+    endpoints: Endpoints
+    app: Callable[[Callable[[str], None]], App]
+
+
+def receiving(
+    config: Config,
+    registry: PluginRegistry,
+    *,
+    verify: bool,
+    clock: Clock = system_clock,
+    environ: Mapping[str, str] = os.environ,
+) -> Receiving:
+    """Raises ConfigError: references without a value, a store that is none; and what fetching secrets raises."""
+    from codespar_cli.webhooks.endpoints import endpoints_of
+    from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
+    from codespar_cli.webhooks.routes.dispatching import dispatching
+    from codespar_cli.webhooks.service import service
+
+    integrations = registry.integrations
+    endpoints = endpoints_of(integrations, config.file_tenant or config.tenant, verify=verify)
+    services = loader.services_for(config, BUILTINS, registry, clock=clock, environ=environ)
+    inbox = InboxAddress.from_options(config.inbox, services)
+    store = inbox.store
+
+    def app(log: Callable[[str], None]) -> App:
+        routes = dispatching(config, services, store, log=log)
+        return service(
+            endpoints,
+            store,
+            integrations,
+            wanted=routes.wanted,
+            recorded=routes.wake,
+            beside=(routes.alive,),
+            clock=clock,
+            log=log,
+            retention=inbox.retention,
+        )
+
+    return Receiving(endpoints, app)
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

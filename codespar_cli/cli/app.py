@@ -25,6 +25,7 @@ COMMANDS = {
     "metrics": (f"{_HERE}.metrics", "what calls took, cost and broke"),
     "secrets": (f"{_HERE}.secrets", "keep, read and rotate credentials"),
     "webhook": (f"{_HERE}.webhook", "payloads through the integrations"),
+    "serve": (f"{_HERE}.serve", "receive webhooks: verify, store, answer"),
     "audit": (f"{_HERE}.audit", "the hash-chained record of decisions and secret access"),
 }
 EPILOG = (

@@ -55,6 +55,20 @@ class Terminal:
         """One JSON document. ASCII only, so that no terminal, locale or lone surrogate can break it."""
         self._put(json.dumps(value, indent=2, default=_plain) + "\n")
 
+    def json_items(self, values: Iterable[Any]) -> None:
+        """One JSON array, each element written as it comes; closed in any case, so that what was written can be read."""
+        waiting, begun = iter(values), False
+        try:
+            for value in waiting:
+                text = json.dumps(value, indent=2, default=_plain).replace("\n", "\n  ")
+                self._put(f"{',' if begun else '['}\n  {text}")
+                begun = True
+        except BaseException:
+            if begun:
+                self._put("\n]\n")
+            raise
+        self._put("\n]\n" if begun else "[]\n")
+
     def json_line(self, value: Any) -> None:
         """One record of a stream, on a line of its own, out at once. Raises BrokenPipeError when nobody reads."""
         self.stdout.write(json.dumps(value, separators=(",", ":"), default=_plain) + "\n")

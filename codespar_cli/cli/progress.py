@@ -13,7 +13,7 @@ _BETWEEN_S = 0.1
 
 
 class ProgressLine:
-    """Called with how much is done, of how much. Says nothing at first, and nothing at all where nobody sits."""
+    """Called with how much is done, of how much where that is known. Says nothing at first, and nothing at all where nobody sits."""
 
     def __init__(self, terminal: Terminal, what: str) -> None:
         self._stream = terminal.stderr if terminal.interactive else None
@@ -21,10 +21,10 @@ class ProgressLine:
         self._next = time.monotonic() + _PATIENCE_S
         self._shown = False
 
-    def __call__(self, done: int, of: int) -> None:
+    def __call__(self, done: int, of: int | None = None) -> None:
         if self._stream is None or time.monotonic() < self._next:
             return
-        self._stream.write(f"\r{self._what}: {done} of {of}")
+        self._stream.write(f"\r{self._what}: {done}" + ("" if of is None else f" of {of}"))
         self._stream.flush()
         self._shown = True
         self._next = time.monotonic() + _BETWEEN_S

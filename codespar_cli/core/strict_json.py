@@ -38,7 +38,8 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
-    if depth(value, max_depth) > max_depth:
+    # What opens fewer containers than that cannot nest them deeper; most payloads open few.
+    if decoded.count("{") + decoded.count("[") > max_depth and depth(value, max_depth) > max_depth:
         raise ValueError(f"nested deeper than {max_depth} levels")
     return value
 
@@ -46,15 +47,13 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 def depth(value: Any, limit: int) -> int:
     """How deeply containers nest; stops counting past `limit`."""
     deepest, level = 0, [value]
-    while level and deepest <= limit:
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        if not any(isinstance(item, dict | list) for item in level):
+    while deepest <= limit:
+        containers = [item for item in level if isinstance(item, (dict, list))]
+        if not containers:
             break
+        inner: list[Any] = []
+        for item in containers:
+            inner.extend(item.values() if isinstance(item, dict) else item)
         deepest, level = deepest + 1, inner
     return deepest
 

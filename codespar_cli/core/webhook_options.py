@@ -5,12 +5,13 @@ not a provider's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.hooks import SEVERITIES
 from codespar_cli.core.options import (
-    COUNT,
     DURATION,
     FLAG,
     REFERENCE,
@@ -61,12 +62,62 @@ def _is_command(value: Any) -> bool:
     )
 
 
+def _retention(value: Any, path: Path) -> Iterator[Problem]:
+    problems = list(DURATION(value, path))
+    yield from problems
+    if not problems and parse_duration(value) < LEAST_RETENTION:
+        yield Problem(
+            path,
+            f"expected at least `{LEAST_RETENTION.days}d`, found {describe(value)}",
+            "a delivery that is forgotten is taken for a new one when it is sent again",
+        )
+
+
 TENANTS = "tenants"
-INBOX: dict[str, Check] = {"store": STORE, "retention": DURATION}
+LEAST_RETENTION = timedelta(days=7)
+"""How long every delivery is remembered: providers send again for days, and whoever captured one may at any time."""
+INBOX: dict[str, Check] = {"store": STORE, "retention": _retention}
 """Keys of `[integrations]` beside `active`, `tenants` and the providers' tables."""
 
 SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port)})
 
+
+def _bounded(most: int) -> Check:
+    return simple(f"a whole number from 1 to {most}", lambda value: type(value) is int and 0 < value <= most)
+
+
+def _timeout(value: Any, path: Path) -> Iterator[Problem]:
+    problems = list(DURATION(value, path))
+    yield from problems
+    if not problems and parse_duration(value) > _LONGEST:
+        yield Problem(path, f"expected at most `1d`, found {describe(value)}")
+
+
+def _plain_http(route: Mapping[str, Any], place: Path) -> Iterator[Problem]:
+    """Nothing is encrypted on the way: only to where there is no way, on this machine."""
+    url = route.get("forward")
+    if not _is_url(url) or urlsplit(str(url)).scheme == "https":
+        return
+    if not _is_this_machine(urlsplit(str(url)).hostname or ""):
+        yield Problem((*place, "forward"), "expected an https URL, found http to another machine")
+    elif route.get("allow_private") is not True:
+        yield Problem(
+            (*place, "forward"),
+            "expected an https URL, found http to this machine without `allow_private`",
+            "allow_private = true, in ~/.config/codespar/plugins.toml or a file named with --config",
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+_LONGEST = timedelta(days=1)
 _DEEDS = ("forward", "run", "call")
 _USERS_OWN = ("run", "allow_private")
 _GLOBS = either(TEXT, listing(TEXT), expected="a glob or a list of globs")
@@ -79,9 +130,9 @@ _ROUTE = table(
         "call": TEXT,
         "secret": REFERENCE,
         "allow_private": FLAG,
-        "attempts": COUNT,
-        "concurrency": COUNT,
-        "timeout": DURATION,
+        "attempts": _bounded(100),
+        "concurrency": _bounded(64),
+        "timeout": _timeout,
     },
     required=("name",),
 )
@@ -106,6 +157,7 @@ def routes(value: Any, path: Path, *, users_own: bool) -> Iterator[Problem]:
             for key in ("secret", "allow_private"):
                 if key in route:
                     yield Problem((*place, key), f"`{key}` is for a route that forwards")
+        yield from _plain_http(route, place)
         if isinstance(name := route.get("name"), str) and name in names:
             yield Problem((*place, "name"), f"`{visible(name)}` is given twice")
         names.add(str(name))

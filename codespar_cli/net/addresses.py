@@ -45,13 +45,13 @@ def vetted(host: str, port: int, *, allow_private: bool, look: LookUp = look_up)
 def objection(text: str, *, allow_private: bool) -> str | None:
     """What kind of forbidden address this is; None when it may be reached."""
     address = _innermost(ipaddress.ip_address(text))
-    if address.is_link_local:
+    if address.is_link_local or address in _CREDENTIALS:
         return "a link-local address"
+    if address.is_loopback:  # before what is reserved, which ::1 is, too
+        return None if allow_private else "a loopback address"
     if address.is_multicast or address.is_unspecified or address.is_reserved:
         return "no address of a host"
-    if allow_private or address.is_global:
-        return None
-    return "a loopback address" if address.is_loopback else "a private address"
+    return None if allow_private or address.is_global else "a private address"
 
 
 def is_loopback(text: str) -> bool:
@@ -71,4 +71,6 @@ def _innermost(address: Address) -> Address:
     return address
 
 
+# Amazon's metadata service over IPv6, which stands where 169.254.169.254 does ("Use IMDS", the EC2 user guide).
+_CREDENTIALS = {ipaddress.IPv6Address("fd00:ec2::254")}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
@@ -74,13 +75,14 @@ def exchange(
     """
     try:
         addresses = vetted(target.host, target.port, allow_private=allow_private, look=look)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a label that is too long is the latter
         raise Unanswered(f"its name cannot be resolved: {_words(error)}") from None
     if not addresses:
         raise Unanswered("its name has no address")
     connection = _connection(target, addresses, limit_s)
     # A socket's timeout is for one read, and an answer may come a byte at a time.
-    watch = threading.Timer(limit_s, _cut, (connection,))
+    overdue = threading.Event()
+    watch = threading.Timer(limit_s, _cut, (connection, overdue))
     watch.daemon = True
     watch.start()
     try:
@@ -92,7 +94,7 @@ def exchange(
             response.read(read) if read else b"",
         )
     except (OSError, HTTPException, ValueError) as error:
-        words = "no answer in time" if not watch.is_alive() else _words(error)
+        words = "no answer in time" if overdue.is_set() else _words(error)
         raise Unanswered(f"cannot be reached: {words}") from None
     finally:
         watch.cancel()
@@ -101,24 +103,28 @@ def exchange(
 
 def _connection(target: Target, addresses: list[str], limit_s: float) -> HTTPConnection:
     kind = HTTPSConnection if target.secure else HTTPConnection
+    deadline = time.monotonic() + limit_s
     connection = kind(target.host, target.port, timeout=limit_s)
 
     def create(place: tuple[str, int], timeout: float | None = None, source: object = None) -> socket.socket:
         # The name stays for the certificate and the Host header; the connection goes to what was looked at.
         failure: OSError | None = None
         for address in addresses:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
             try:
-                return socket.create_connection((address, place[1]), timeout)
+                return socket.create_connection((address, place[1]), left)
             except OSError as error:
                 failure = error
-        assert failure is not None
-        raise failure
+        raise failure or TimeoutError
 
     connection._create_connection = create  # type: ignore[attr-defined]  # noqa: SLF001  http.client's own seam
     return connection
 
 
-def _cut(connection: HTTPConnection) -> None:
+def _cut(connection: HTTPConnection, overdue: threading.Event) -> None:
+    overdue.set()  # first: whoever reads sees the end at once
     try:
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)

@@ -6,8 +6,8 @@ and never more than that to the sender.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, TypeAlias
 
 from codespar_cli.server.requests import Disconnected, Receive, Refused, Request, Response, Scope, Send, answer
@@ -15,9 +15,11 @@ from codespar_cli.server.requests import Disconnected, Receive, Refused, Request
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Log: TypeAlias = Callable[[str], None]
 Life: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
+"""Something that runs beside the requests. Entered before the first of them and left after the last."""
 
 _DRAINED = 64 << 20
 _DRAIN_S = 2.0
+_NO_PARAMETERS: Mapping[str, str] = {}
 
 
 class Address(NamedTuple):
@@ -29,52 +31,54 @@ class Address(NamedTuple):
 
 
 class App:
-    """`life` is entered before the first request and left after the last."""
+    """`life` is entered in order, and left in the reverse one."""
 
     def __init__(self, addresses: Sequence[Address], *, log: Log, life: Sequence[Life] = ()) -> None:
         self._addresses = [(address, address.path.split("/")) for address in addresses]
         self._log = log
         self._life = life
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Raises what entering a life raises."""
+        async with AsyncExitStack() as stack:
+            for enter in self._life:
+                await stack.enter_async_context(enter())
+            yield
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, response = await self._answered(scope, receive)
-        if request is None or response is None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, _NO_PARAMETERS)
+        response = await self._answered(request)
+        if response is None:
             return
-        left_over = not request.whole and request.method not in {"GET", "HEAD"}
         headers = [
-            (b"content-type", response.content_type.encode()),
-            (b"content-length", str(len(response.body)).encode()),
+            (b"content-type", response.content_type),
+            (b"content-length", b"%d" % len(response.body)),
             *((name.encode(), value.encode()) for name, value in response.headers),
         ]
-        if left_over:
+        if not request.whole:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body, "more_body": left_over})
-        if left_over:
+        await send({"type": "http.response.body", "body": response.body, "more_body": not request.whole})
+        if not request.whole:
             # Closed at once, the connection would be reset under a sender that has not read its answer yet.
             await request.drain(_DRAINED, within_s=_DRAIN_S)
             await send({"type": "http.response.body", "body": b""})
 
-    async def _answered(self, scope: Scope, receive: Receive) -> tuple[Request, Response] | tuple[None, None]:
-        request = Request(scope, receive, {})
+    async def _answered(self, request: Request) -> Response | None:
+        """None when nobody waits any more."""
         try:
-            address, request.parameters = self._found(request.method, str(scope["path"]))
-            return request, await address.handler(request)
+            address, request.parameters = self._found(request.method, request.path)
+            return await address.handler(request)
         except Refused as error:
             if error.status >= 500:
                 self._log(f"{error.status} to {request.client}: {error}")
-            return request, answer(error.status, error=error.told)._replace(headers=error.headers)
+            return answer(error.status, error=error.told)._replace(headers=error.headers)
         except Disconnected:
-            return None, None
+            return None
         except Exception as error:
             self._log(f"500 to {request.client}: {type(error).__name__}")
-            return request, answer(500, error="internal error")
+            return answer(500, error="internal error")
 
     def _found(self, method: str, path: str) -> tuple[Address, Mapping[str, str]]:
         """Raises Refused: 404 for no such address, 405 for another method."""
@@ -90,21 +94,6 @@ class App:
         if allowed:
             raise Refused(405, "another method", told="method not allowed", headers=(("allow", ", ".join(allowed)),))
         raise Refused(404, "no such address", told="not found")
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        from contextlib import AsyncExitStack
-
-        await receive()
-        async with AsyncExitStack() as stack:
-            try:
-                for enter in self._life:
-                    await stack.enter_async_context(enter())
-            except Exception as error:
-                await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
-                return
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _match(pattern: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | None:

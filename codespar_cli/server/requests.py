@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -16,7 +17,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 class Response(NamedTuple):
     status: int
     body: bytes = b""
-    content_type: str = "application/json"
+    content_type: bytes = b"application/json"
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -36,7 +37,7 @@ class Disconnected(Exception):
     """Nobody waits for an answer any more."""
 
 
-def answer(status: int, **facts: Any) -> Response:
+def answer(status: int, /, **facts: Any) -> Response:
     """A small JSON object."""
     return Response(status, json.dumps(facts, separators=(",", ":")).encode())
 
@@ -50,12 +51,17 @@ class Request:
         self._scope = scope
         self._receive = receive
         self.parameters = parameters
-        self.whole = False
-        """Whether the body was read to its end, so that the connection can be used again."""
+        self.whole = not self.values(b"transfer-encoding") and not self.declared_length()
+        """Whether the body was read to its end, so that the connection can be used again. There may be none."""
 
     @property
     def method(self) -> str:
         return str(self._scope["method"])
+
+    @property
+    def path(self) -> str:
+        """Without the query, percent-decoded."""
+        return str(self._scope["path"])
 
     @property
     def client(self) -> str:
@@ -78,7 +84,7 @@ class Request:
         found = self.values(b"content-length")
         return int(found[0]) if found else None
 
-    async def body(self, limit: int, *, within_s: float, room: Room | None = None) -> bytes:
+    async def body(self, limit: int, *, within_s: float, place: Place | None = None) -> bytes:
         """The raw bytes of the body.
 
         Raises:
@@ -88,41 +94,36 @@ class Request:
         declared = self.declared_length()
         if declared is not None and declared > limit:
             raise Refused(413, f"the body is declared as {declared} bytes, at most {limit} are taken", told="too large")
-        if declared == 0:
-            self.whole = True
+        if self.whole:
             return b""
         try:
             async with asyncio.timeout(within_s):
-                return await self._collect(limit, room)
+                return await self._collect(limit, place)
         except TimeoutError:
             raise Refused(408, f"the body was not there within {within_s:g} s", told="too slow") from None
-
-    async def _collect(self, limit: int, room: Room | None) -> bytes:
-        found: list[bytes] = []
-        size = 0
-        place = None if room is None else room.enter()
-        try:
-            while True:
-                message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                if chunk := message.get("body", b""):
-                    size += len(chunk)
-                    if size > limit:
-                        raise Refused(413, f"the body is larger than {limit} bytes", told="too large")
-                    if place is not None:
-                        place.take(len(chunk))
-                    found.append(chunk)
-                if not message.get("more_body", False):
-                    self.whole = True
-                    return found[0] if len(found) == 1 else b"".join(found)
         except asyncio.CancelledError:
             if place is not None and place.evicted:
                 raise Refused(503, "too many slow bodies at once", told="busy", headers=RETRY_SOON) from None
             raise
-        finally:
-            if place is not None:
-                place.leave()
+
+    async def _collect(self, limit: int, place: Place | None) -> bytes:
+        found: bytes | bytearray = b""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            if chunk := message.get("body", b""):
+                if len(found) + len(chunk) > limit:
+                    raise Refused(413, f"the body is larger than {limit} bytes", told="too large")
+                if place is not None:
+                    place.take(len(chunk))
+                # Not a list of them: one byte in a packet of its own would cost forty.
+                found = found + chunk if isinstance(found, bytearray) else bytearray(found + chunk) if found else chunk
+            if not message.get("more_body", False):
+                self.whole = True
+                if place is not None:
+                    place.settle()
+                return bytes(found)
 
     async def drain(self, limit: int, *, within_s: float) -> None:
         """Read on and forget, so that a sender who is still sending gets to read its answer."""
@@ -149,18 +150,25 @@ class Room:
     """
 
     def __init__(self, size: int) -> None:
-        self._left = size
-        self._places: dict[Place, None] = {}  # in the order of entering
+        self.left = size
+        self.places: dict[Place, None] = {}
+        """Those whose body is not whole yet, in the order of entering."""
 
-    def enter(self) -> Place:
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Room for one request's body, until it is answered."""
         place = Place(self, asyncio.current_task())
-        self._places[place] = None
-        return place
+        self.places[place] = None
+        try:
+            yield place
+        finally:
+            place.leave()
 
-    def _make_room(self, wanted: int, for_: Place) -> None:
-        while self._left < wanted:
-            oldest = next((place for place in self._places if place.taken), None)
-            if oldest is None or oldest is for_:
+    def make(self, wanted: int, newcomer: Place) -> None:
+        """Raises Refused (503)."""
+        while self.left < wanted:
+            oldest = next((place for place in self.places if place.taken), None)
+            if oldest is None or oldest is newcomer:
                 raise Refused(503, "too many bodies at once", told="busy", headers=RETRY_SOON)
             oldest.evict()
 
@@ -176,9 +184,13 @@ class Place:
 
     def take(self, size: int) -> None:
         """Raises Refused (503)."""
-        self._room._make_room(size, self)  # noqa: SLF001  the two are one thing
+        self._room.make(size, self)
         self.taken += size
-        self._room._left -= size  # noqa: SLF001
+        self._room.left -= size
+
+    def settle(self) -> None:
+        """The body is whole: it is not this sender who is slow."""
+        self._room.places.pop(self, None)
 
     def evict(self) -> None:
         self.evicted = True
@@ -187,5 +199,6 @@ class Place:
             self._task.cancel()
 
     def leave(self) -> None:
-        if self._room._places.pop(self, False) is None:  # noqa: SLF001  once only
-            self._room._left += self.taken  # noqa: SLF001
+        self.settle()
+        self._room.left += self.taken
+        self.taken = 0

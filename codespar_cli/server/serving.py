@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from codespar_cli.errors import CodesparError, MissingExtra
-from codespar_cli.server.app import App
+from codespar_cli.server.app import App, Log
+
+if TYPE_CHECKING:
+    import uvicorn
 
 DRAIN_S = 10
 """How long requests that are under way get to finish after SIGTERM."""
+_KEEP_ALIVE_S = 30
+_OTHER_FILES = 100  # stores, pipes, what routes open
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -21,65 +29,159 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         found = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _cannot(host, port, error) from None
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(place)
+        # Two servers may bind before either listens; only the first may listen.
+        found.listen(2048)
     except OSError as error:
         found.close()
         raise _cannot(host, port, error) from None
     return found
 
 
-def _cannot(host: str, port: int, error: OSError) -> CodesparError:
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine can reach it."""
+    from ipaddress import ip_address
+
+    return ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _cannot(host: str, port: int, error: OSError | UnicodeError) -> CodesparError:
+    words = (getattr(error, "strerror", None) or "that is no host").lower()
     return CodesparError(
-        f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}",
+        f"cannot listen on {host}:{port}: {words}",
         code="cannot_listen",
-        hint="codespar serve --port PORT",
+        hint="codespar serve --host HOST --port PORT",
     )
 
 
-def run(app: App, listening: socket.socket, *, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is told the URL once requests are answered. Raises MissingExtra."""
+def require_extra() -> None:
+    """Raises MissingExtra."""
     try:
+        import httptools
         import uvicorn
-
-        from codespar_cli.server.guard import GuardedProtocol
     except ImportError:
         raise MissingExtra("`codespar serve`", "server") from None
+    del httptools, uvicorn
+
+
+def run(app: App, listening: socket.socket, *, ready: Callable[[str], None], log: Log) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is told the URL once requests are answered.
+
+    The second signal ends the process at once, without another word: what was answered is durable.
+    Raises MissingExtra, and what entering the application's life raises.
+    """
+    require_extra()
+    import uvicorn
+
+    from codespar_cli.server.guard import guarded
 
     config = uvicorn.Config(
         app,
-        http=GuardedProtocol,
+        http=guarded(_files() - _OTHER_FILES),
         ws="none",
         loop="auto",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         backlog=2048,
-        timeout_keep_alive=30,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    server = uvicorn.Server(config)
 
-    async def told() -> None:
-        while not server.started and not server.should_exit:  # noqa: ASYNC110  uvicorn tells nobody
-            await asyncio.sleep(0.01)
-        if server.started:
-            ready(url_of(listening))
+    ending = _Ending()
 
-    async def both() -> None:
-        teller = asyncio.create_task(told())
+    async def serve() -> None:
+        server = _server(config, ending)
+        async with app.alive():
+            teller = asyncio.create_task(_tell(server, lambda: ready(url_of(listening))))
+            try:
+                await server.serve(sockets=[listening])
+            finally:
+                teller.cancel()
+
+    with ending.by_signal(), _words_of_uvicorn(log), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())
+
+
+class _Ending:
+    """Whether a signal came, and whom to tell. It may come before there is a server."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.server: uvicorn.Server | None = None
+
+    def take(self, server: uvicorn.Server) -> None:
+        self.server = server
+        server.should_exit = self.asked
+
+    @contextmanager
+    def by_signal(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            await server.serve(sockets=[listening])
+            yield
         finally:
-            teller.cancel()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(both())
+    def _handle(self, number: int, _frame: object) -> None:
+        if self.asked:
+            os._exit(128 + number)
+        self.asked = True
+        if self.server is not None:
+            self.server.should_exit = True
+
+
+def _server(config: uvicorn.Config, ending: _Ending) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn's own would raise the signal once more when it is done, and the process end by it.
+            ending.take(self)
+            yield
+
+    return Server(config)
+
+
+@contextmanager
+def _words_of_uvicorn(log: Log) -> Iterator[None]:
+    import logging
+
+    from codespar_cli.server.log import ServersWords
+
+    logger, handler = logging.getLogger("uvicorn"), ServersWords(log)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+async def _tell(server: uvicorn.Server, ready: Callable[[], None]) -> None:
+    while not server.started:  # noqa: ASYNC110  uvicorn tells nobody
+        await asyncio.sleep(0.01)
+    ready()
+
+
+def _files() -> int:
+    """How many files this process may have open: as many as it is allowed to allow itself."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 def url_of(listening: socket.socket) -> str:

@@ -66,9 +66,11 @@ class Session:
 
     def execute(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> None:
         self._connection.execute(statement, parameters)
+        self._connection.send_the_rest()
 
     def rows(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Row]:
         cursor = self._connection.execute(statement, parameters)
+        self._connection.send_the_rest()
         # Only then is the server idle in the transaction, which is when it ends those that are silent for too long.
         self._pipeline.sync()
         return cursor.fetchall()

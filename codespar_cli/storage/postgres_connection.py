@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import waiting
+from psycopg.pq.abc import PGconn
 
 from codespar_cli.storage.postgres_errors import TooLate
 
@@ -44,6 +45,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: Generator[Any, Any, T], interval: float = _TICK_S, timeout: float | None = None) -> T:
         """Raises TooLate; the connection is of no use then."""
         return waiting.wait(_until(gen, self.deadline), self.pgconn.socket, interval=_TICK_S)
+
+    def send_the_rest(self) -> None:
+        """The driver's pipeline sends once, and then waits for an answer: to a statement that is larger than the
+        socket's buffer none would ever come. Raises TooLate."""
+        if self.pgconn.flush():
+            self.wait(_sent(self.pgconn))
 
     def __del__(self, *_: Any) -> None:
         pass  # a process that ends lets go of its session, and nobody need be warned of it
@@ -98,6 +105,12 @@ class Dialling:
             self._error = error
         finally:
             self._done.set()
+
+
+def _sent(connection: PGconn) -> Generator[waiting.Wait, waiting.Ready, None]:
+    while connection.flush():
+        if (yield waiting.Wait.RW) & waiting.Ready.R:
+            connection.consume_input()  # who never listens is not listened to
 
 
 def _until(waited: Generator[Any, Any, T], deadline: Deadline) -> Generator[Any, Any, T]:

@@ -47,7 +47,6 @@ _PRAGMAS = (
     "PRAGMA cell_size_check=ON",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
-    f"PRAGMA journal_size_limit={_CHECKPOINT_PAGES * 4096}",
 )
 
 
@@ -73,6 +72,7 @@ class Database:
         durability: Durability = "full",
         secure_delete: bool = False,
         busy_wait_s: float = BUSY_WAIT_S,
+        log_pages: int = _CHECKPOINT_PAGES,
     ) -> None:
         self.path = path
         self._name = str(path)
@@ -87,7 +87,7 @@ class Database:
         self._busy = BusyHandler(busy_wait_s)
         self._copied_open = False
         self._log = LogLength()
-        self._fold_at = _CHECKPOINT_PAGES
+        self._fold_at = self._log_pages = log_pages
         forks.register(self)
 
     @property
@@ -231,6 +231,7 @@ class Database:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
             connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
+            connection.execute(f"PRAGMA journal_size_limit={self._log_pages * 4096}")
             if self._secure_delete:
                 connection.execute("PRAGMA secure_delete=ON")
             # The last one out must not pay for a checkpoint, and must not delete the log while others start.
@@ -351,7 +352,7 @@ class Database:
         """
         pages, turnstile = self._log.pages, self._turnstile
         assert turnstile is not None
-        self._fold_at = max(turnstile.patience_pages, _CHECKPOINT_PAGES)
+        self._fold_at = max(turnstile.patience_pages, self._log_pages)
         if pages < self._fold_at:
             return
         try:

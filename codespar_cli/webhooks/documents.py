@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -34,12 +35,13 @@ def documents(text: str) -> Iterator[Document]:
     if text.startswith("["):
         yield from _elements(text)
         return
-    found = list(_sequence(text))
-    if len(found) == 1:
-        yield Document(found[0][0])
+    found = _sequence(text)
+    first, second = next(found, None), next(found, None)
+    if first is not None and second is None:
+        yield Document(first[0])
         return
     number, counted = 1, 0
-    for document, start in found:
+    for document, start in chain(filter(None, (first, second)), found):
         number += text.count("\n", counted, start)
         counted = start
         yield Document(document, f":{number}")

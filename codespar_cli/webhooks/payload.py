@@ -6,9 +6,11 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from codespar_cli.core import strict_json
+from codespar_cli.core.clock import parse_moment
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.text import nearest, visible
 from codespar_cli.core.webhook_body import is_form, parse_body
@@ -17,6 +19,7 @@ Trouble: TypeAlias = Literal["missing", "unreadable", "malformed"]
 
 # `{"headers", "body" | "body_b64", "provider", "received_at"}`, and what exports of a record may add.
 _RECORD_KEYS = {"id", "headers", "body", "body_b64", "provider", "received_at", "event_type", "tenant", "delivery_id"}
+_RECORDED = ("event_type", "severity", "title", "detail", "url")
 _WRAPPED = re.compile(r"[ \t\r\n]+")
 
 
@@ -24,7 +27,8 @@ class Payload(NamedTuple):
     """`raw` are the bytes that were signed, None where a record only kept the parsed body.
 
     `trouble` says in one word why there is no payload, `error` in a line. Bytes and headers stay when the bytes make no
-    sense: a signature is checked before anybody asks whether they do.
+    sense: a signature is checked before anybody asks whether they do. `recorded` is what an earlier reading came to, by
+    the fields of the event: empty for "no event", None where nothing says. `delivery` is the inbox's number of it.
     """
 
     source: str
@@ -34,6 +38,10 @@ class Payload(NamedTuple):
     provider: str | None = None
     trouble: Trouble | None = None
     error: str | None = None
+    tenant: str | None = None
+    delivery: int | None = None
+    recorded: Mapping[str, Any] | None = None
+    received_at: datetime | None = None
 
 
 def payload_of(source: str, text: str, raw: bytes | None = None) -> Payload:
@@ -67,7 +75,14 @@ def _from_record(source: str, record: Mapping[str, Any]) -> Payload:
     provider, headers = record.get("provider"), record.get("headers") or {}
     pairs = [_pair(item) for item in headers] if isinstance(headers, list) else headers
     name = provider if isinstance(provider, str) and provider else None
-    payload = Payload(source, headers=Headers.of(pairs), provider=name)
+    payload = Payload(
+        source,
+        headers=Headers.of(pairs),
+        provider=name,
+        recorded=_recorded(record),
+        received_at=_moment(record.get("received_at")),
+        tenant=tenant if isinstance(tenant := record.get("tenant"), str) else None,
+    )
     try:
         raw, value = _body(record)
         payload = payload._replace(raw=raw)
@@ -75,6 +90,22 @@ def _from_record(source: str, record: Mapping[str, Any]) -> Payload:
         return payload._replace(value=value if raw is None else parse_body(raw))
     except ValueError as error:
         return payload._replace(trouble="malformed", error=str(error))
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return parse_moment(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _recorded(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What an exporter wrote beside the delivery: the whole event, or single fields of it. Only known next to headers:
+    a provider's body has fields of the same names."""
+    event = record.get("event")
+    if "headers" in record and isinstance(event, Mapping):
+        return event
+    return {key: record[key] for key in _RECORDED if key in record and "headers" in record} or None
 
 
 def _check(record: Mapping[str, Any]) -> None:

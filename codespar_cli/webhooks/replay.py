@@ -1,37 +1,30 @@
 """Payloads through the handlers of the active integrations, once more, without any other effect.
 
 For each payload: who it is from (the record says, the caller says, its headers say, else its shape), whether that
-provider really sent it when asked to verify, and what its handler makes of it.
+provider really sent it when asked to verify, and what its handler makes of it. What is to be done with it beyond that, a
+caller brings along as a `Deed`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
-from codespar_cli.core.administration.webhooks import Verifying
+from codespar_cli.core.administration.webhooks import Identifying, Verifying
 from codespar_cli.core.blame import hosts_own, words_of
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
 from codespar_cli.core.text import clean_line, visible
-from codespar_cli.errors import CodesparError, ConfigError, IntegrityError, NotFoundError
+from codespar_cli.errors import ConfigError
 from codespar_cli.webhooks.authenticity import refusal, wire_of
+from codespar_cli.webhooks.comparison import changes
+from codespar_cli.webhooks.outcome import Outcome, Status
 from codespar_cli.webhooks.payload import Payload
 
-Status: TypeAlias = Literal["handled", "ignored", "failed", "bad_signature", "missing", "unreadable", "malformed"]
 Integrations: TypeAlias = Mapping[str, IntegrationHook]
-
-
-class Outcome(NamedTuple):
-    """What became of one payload. `ignored` means that no handler took it; `error` is a line, without secrets."""
-
-    source: str
-    status: Status
-    provider: str | None = None
-    event: IntegrationEvent | None = None
-    delivery_id: str | None = None
-    error: str | None = None
+Deed: TypeAlias = Callable[[Payload, Outcome], Outcome]
+"""Does something with a payload that was read, and says what came of it. Raises CodesparError when nothing can be done
+for any payload."""
 
 
 class Replay:
@@ -48,28 +41,53 @@ class Replay:
         event: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
         verify: bool = False,
+        diff: bool = False,
+        deed: Deed | None = None,
+        dry: bool = False,
     ) -> None:
         self._integrations = integrations
         self._provider = provider
         self._event = event
         self._headers = headers
         self._verify = verify
-        self._secrets: dict[str, list[str]] = {}
+        self._diff = diff
+        self._deed = deed
+        self._dry = dry
+        self._secrets: dict[tuple[str, str | None], list[str]] = {}
 
-    def run(self, payloads: Iterable[Payload]) -> list[Outcome]:
-        """All of them, in order. Raises CodesparError only when secrets cannot be had at all."""
+    def run(self, payloads: Iterable[Payload]) -> Iterator[Outcome]:
+        """All of them, in order, one at a time: no more than one is held.
+
+        Raises CodesparError when secrets cannot be had at all, and what a deed raises.
+        """
         import asyncio
 
-        async def each() -> list[Outcome]:
-            return [await self.one(payload) for payload in payloads]
+        with asyncio.Runner() as runner:
+            for payload in payloads:
+                outcome = runner.run(self.one(payload))
+                yield self._done(payload, outcome)
 
-        return asyncio.run(each())
+    def _done(self, payload: Payload, outcome: Outcome) -> Outcome:
+        if outcome.status not in {"handled", "ignored"} or outcome.error is not None:
+            return outcome
+        if self._diff and payload.recorded is not None:
+            try:
+                outcome = outcome._replace(changed=changes(payload.recorded, outcome.event))
+            except ValueError as error:
+                return outcome._replace(status="failed", event=None, error=f"answered {error}")
+        return outcome if self._deed is None else self._deed(payload, outcome)
+
+    def told(self, payload: Payload) -> tuple[Payload, str | None]:
+        """With the headers that the caller adds, and who sent it; None where only its shape could tell."""
+        headers = payload.headers.with_defaults(self._headers)
+        return payload._replace(headers=headers), payload.provider or self._provider or self._claimed_by(headers)
 
     async def one(self, payload: Payload) -> Outcome:
-        headers = payload.headers.with_defaults(self._headers)
-        name = payload.provider or self._provider or self._claimed_by(headers)
+        """What reading it comes to; nothing else is done."""
+        payload, name = self.told(payload)
+        headers = payload.headers
         stranger = name is not None and name not in self._integrations
-        delivery_id = None if stranger else self._delivery_id(name, headers)
+        delivery_id = None if stranger else self._delivery_id(name, payload.value, headers)
         # Before anything is made of them: bytes that do not parse are refused like any others.
         if self._verify and not stranger and (payload.trouble is None or payload.raw is not None):
             refusal = self._refusal(name, payload, headers)
@@ -80,6 +98,8 @@ class Replay:
             return Outcome(payload.source, payload.trouble, name, delivery_id=delivery_id, error=payload.error)
         if stranger:
             return Outcome(payload.source, "ignored", name, error=self._not_active(name))
+        if self._dry:
+            return Outcome(payload.source, "would_replay", name, delivery_id=delivery_id)
         return await self._handled(payload, name, headers)
 
     # ── from whom ──
@@ -97,9 +117,20 @@ class Replay:
         known = ", ".join(f"`{known}`" for known in self._integrations) or "none"
         return f"`{visible((name or '')[:60])}` is not an active integration: {known}"
 
-    def _delivery_id(self, name: str | None, headers: Headers) -> str | None:
-        header = wire_of(self._integrations[name]).delivery_header if name else None
-        return (clean_line(headers.get(header, ""), 200) or None) if header else None
+    def _delivery_id(self, name: str | None, payload: Any, headers: Headers) -> str | None:
+        """As the connector tells it, which may be from the body; else the header's."""
+        if name is None:
+            return None
+        hook = self._integrations[name]
+        header = wire_of(hook).delivery_header
+        found: Any = headers.get(header) if header else None
+        if isinstance(hook, Identifying):
+            try:
+                found = hook.delivery_id(payload, headers)
+            except BaseException as error:  # of a body that is none, or of another's plugin
+                if hosts_own(error):
+                    raise
+        return (clean_line(found, 200) or None) if isinstance(found, str) else None
 
     # ── really from them ──
 
@@ -112,16 +143,19 @@ class Replay:
         if header is not None and header in headers and payload.raw is None:
             return "no bytes to verify: the record keeps the body as parsed JSON"
         try:
-            secrets = self._secrets_of(name, hook)
+            secrets = self._secrets_of(name, hook, payload.tenant)
         except ConfigError as error:
             return f"no secret to verify with: {error.message}{f', try: {error.hint}' if error.hint else ''}"
         refused = refusal(hook, name, payload.raw or b"", headers, secrets)
         return None if refused is None else refused.words
 
-    def _secrets_of(self, name: str, hook: IntegrationHook) -> list[str]:
-        if name not in self._secrets:
-            self._secrets[name] = list(hook.secrets()) if isinstance(hook, Verifying) else []
-        return self._secrets[name]
+    def _secrets_of(self, name: str, hook: IntegrationHook, tenant: str | None) -> list[str]:
+        """Those of the delivery's tenant, where it has its own."""
+        whose = tenant if tenant in getattr(hook, "tenants", ()) else None
+        if (name, whose) not in self._secrets:
+            found = (hook.secrets() if whose is None else hook.secrets(whose)) if isinstance(hook, Verifying) else ()
+            self._secrets[name, whose] = list(found)
+        return self._secrets[name, whose]
 
     # ── what it says ──
 
@@ -144,7 +178,7 @@ class Replay:
                     "handled",
                     candidate,
                     event,
-                    event.delivery_id or self._delivery_id(candidate, headers),
+                    event.delivery_id or self._delivery_id(candidate, payload.value, headers),
                 )
             if event is not None:
                 failed_by, failure = (
@@ -152,31 +186,6 @@ class Replay:
                     f"answered a {type(event).__name__}, expected an IntegrationEvent or None",
                 )
         status: Status = "ignored" if failure is None else "failed"
-        return Outcome(payload.source, status, failed_by, None, self._delivery_id(name, headers), failure)
-
-
-def failure_of(outcomes: Iterable[Outcome]) -> CodesparError | None:
-    """The error a replay ends with, the gravest first; None when at least one payload was handled and none failed."""
-    found = list(outcomes)
-    count = Counter(outcome.status for outcome in found)
-    if bad := count["bad_signature"]:
-        return IntegrityError(f"{bad} of {_payloads(len(found))} could not be verified", code="bad_signature")
-    if failed := count["failed"] + count["unreadable"]:
-        return CodesparError(f"{failed} of {_payloads(len(found))} failed", code="replay_failed")
-    if count["missing"]:
-        missing = next(outcome.source for outcome in found if outcome.status == "missing")
-        return NotFoundError(f"no such file: `{visible(missing)}`")
-    if count["malformed"] == len(found) > 0:
-        verb = "is" if len(found) == 1 else "are"
-        return NotFoundError(f"{len(found)} of {_payloads(len(found))} {verb} not readable JSON", code="malformed")
-    if not count["handled"]:
-        return NotFoundError(
-            f"no integration took any of {_payloads(len(found))}" if found else "there is no payload to replay",
-            code="not_handled",
-            hint="codespar plugins status shows which are active",
+        return Outcome(
+            payload.source, status, failed_by, None, self._delivery_id(name, payload.value, headers), failure
         )
-    return None
-
-
-def _payloads(count: int) -> str:
-    return f"{count} payload{'' if count == 1 else 's'}"

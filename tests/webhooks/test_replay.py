@@ -10,9 +10,10 @@ from codespar_cli.core.services import Services
 from codespar_cli.errors import SecretError
 from codespar_cli.plugins.integrations.github import GitHub
 from codespar_cli.plugins.integrations.sentry import Sentry
+from codespar_cli.webhooks.outcome import Outcome, Tally
 from codespar_cli.webhooks.payload import Payload, payload_of
 from codespar_cli.webhooks.payload_files import payloads_in
-from codespar_cli.webhooks.replay import Outcome, Replay, failure_of
+from codespar_cli.webhooks.replay import Replay
 
 ROOT = Path(__file__).parents[2]
 GITHUB = (ROOT / "payload.json").read_bytes()
@@ -49,7 +50,7 @@ def payload(raw=GITHUB, **more):
 
 
 def replay(*payloads, hooks=None, **options):
-    return Replay(integrations() if hooks is None else hooks, **options).run(payloads)
+    return list(Replay(integrations() if hooks is None else hooks, **options).run(payloads))
 
 
 def signed(raw, secret="github's"):
@@ -283,15 +284,15 @@ def test_a_file_without_a_payload_stays_what_it_is():
     ],
 )
 def test_the_gravest_outcome_decides(statuses, code):
-    failure = failure_of(Outcome("x", status) for status in statuses.split())
+    failure = Tally.of(Outcome("x", status) for status in statuses.split()).failure()
     assert (failure.exit_code if failure else 0) == code
 
 
 def test_payloads_that_are_no_json_are_not_blamed_on_the_plugins():
-    one, two = failure_of([Outcome("x", "malformed")]), failure_of([Outcome("x", "malformed")] * 2)
+    one, two = Tally.of([Outcome("x", "malformed")]).failure(), Tally.of([Outcome("x", "malformed")] * 2).failure()
     assert (one.message, one.hint) == ("1 of 1 payload is not readable JSON", None)
     assert (two.message, two.hint) == ("2 of 2 payloads are not readable JSON", None)
-    mixed = failure_of([Outcome("x", "malformed"), Outcome("x", "ignored")])
+    mixed = Tally.of([Outcome("x", "malformed"), Outcome("x", "ignored")]).failure()
     assert "no integration" in mixed.message
     assert mixed.hint
 

@@ -56,7 +56,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         return
     yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
     ill = False
-    for look in (_plugins, _references, _state_directory, _stores):
+    for look in (_plugins, _references, _state_directory, _stores, _inbox):
         for finding in _guarded(look, session, config):
             ill = ill or (finding.check == "policy" and finding.status == "error")
             yield finding
@@ -148,6 +148,14 @@ def _stores(session: Session, config: Config) -> Iterator[Finding]:
         else:
             words = finding.splitlines()[-1].lower()
             yield Finding("store", "error", f"{path}: {words}", "keep the file and restore a backup")
+
+
+def _inbox(session: Session, config: Config) -> Iterator[Finding]:
+    from codespar_cli.cli.inbox_health import inbox_health
+
+    found = inbox_health(session)
+    if found is not None:
+        yield Finding("inbox", *found.health, found.fix)
 
 
 def _records(session: Session, config: Config, *, on_servers: bool) -> Iterator[Finding]:

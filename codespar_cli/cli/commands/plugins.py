@@ -36,9 +36,18 @@ def status(context: typer.Context, output: OutputOption = Output.table) -> int:
         session.terminal.note(
             f"configuration: {shown(config.path) if config.path else 'none found, the defaults apply'}"
         )
+        _tell_inbox(session)
     if any(not one.loadable for one in found):
         return 2
     return 1 if any(one.active and one.health == "error" for one in found) else 0
+
+
+def _tell_inbox(session: Session) -> None:
+    from codespar_cli.cli.inbox_health import inbox_health
+
+    found = inbox_health(session)
+    if found is not None:
+        session.terminal.note(f"inbox: {found.health.message}" + (f", see: {found.fix}" if found.fix else ""))
 
 
 @app.command(name="list")

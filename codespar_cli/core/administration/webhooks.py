@@ -79,3 +79,11 @@ class Signing(Protocol):
     def secrets(self, tenant: str | None = None) -> Sequence[str]: ...
 
     def sign(self, payload: bytes | str, secret: str) -> str: ...
+
+
+@runtime_checkable
+class Stamping(Protocol):
+    """For a provider that writes the time of sending into what it signs: the same body as if it were sent at `at`, every
+    other byte as it was. Raises ValueError for a body that has no such time."""
+
+    def stamped(self, raw: bytes, at: datetime) -> bytes: ...

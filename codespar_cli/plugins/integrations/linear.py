@@ -17,6 +17,7 @@ from codespar_cli.core.administration.webhooks import Wire
 from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import Severity
 from codespar_cli.core.services import Services
+from codespar_cli.core.webhook_body import parse_body
 from codespar_cli.plugins.integrations.api import Api, asked
 from codespar_cli.plugins.integrations.connector import Connector, Facts, compose
 from codespar_cli.plugins.integrations.fields import at, first, items, line, moment, scalars, seconds, table
@@ -89,6 +90,7 @@ _SPEAKS_FOR_ITSELF = frozenset({"Attachment", "Document", "Initiative", "Issue",
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _EVENT = "Linear-Event"
+_STAMP = re.compile(rb'"webhookTimestamp"\s*:\s*(-?[0-9]+(?:\.[0-9]+)?)')
 _ISSUE = ("identifier", "issue.identifier", "comment.issue.identifier")
 _DETAILS = ("description", "body", "content", "comment.body", "issue.description", "summary", "subtitle")
 _ABOUT = ("issue", "project", "initiative", "document", "projectUpdate.project", "customer")
@@ -123,6 +125,16 @@ class Linear(Connector):
         stamp = at(payload, "webhookTimestamp")
         return None if isinstance(stamp, str) else moment(seconds(stamp))
 
+    def stamped(self, raw: bytes, at: datetime) -> bytes:
+        """The body with another `webhookTimestamp`. Raises ValueError when it has none."""
+        now = int(at.timestamp() * 1000)
+        wanted = {**_mapping(parse_body(raw)), "webhookTimestamp": now}
+        for found in _STAMP.finditer(raw):
+            changed = raw[: found.start(1)] + str(now).encode() + raw[found.end(1) :]
+            if parse_body(changed) == wanted:  # not one deeper inside, or in a text
+                return changed
+        raise ValueError("it has no `webhookTimestamp` to renew")
+
     def event_type(self, payload: Mapping[str, Any], headers: Headers) -> str | None:
         kind, action = _kind(payload, headers), payload.get("action")
         if kind is None or not isinstance(action, str) or not _subject(kind, payload):
@@ -153,6 +165,10 @@ def _credential(token: str) -> dict[str, str]:
     """An API key goes bare, an app's token is a bearer's (linear.app/developers, "Getting started")."""
     authorization = f"Bearer {token}" if token.startswith("lin_oauth_") else token
     return {"authorization": authorization, "content-type": "application/json"}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 # ── is it Linear's ──

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
+from codespar_cli.core.hashing import hmac_sha256
+
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -37,7 +39,7 @@ def verify_any(payload: bytes | str, signatures: Iterable[Any], secret: Any, *, 
         return False
     matched = False
     for key in keys:
-        ours = hmac.digest(key, body, sha256)
+        ours = hmac_sha256(key, body)
         for theirs in given:
             matched |= hmac.compare_digest(ours, theirs)
     return matched

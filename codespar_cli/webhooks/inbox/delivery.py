@@ -6,9 +6,10 @@ routes want becomes one `Task` for each of them; the delivery is `dispatched` wh
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
+
+from codespar_cli.core.hashing import sha256
 
 Status: TypeAlias = Literal["received", "dispatched", "ignored", "failed", "dead", "suspected_replay"]
 STATUSES: tuple[Status, ...] = ("received", "dispatched", "ignored", "failed", "dead", "suspected_replay")
@@ -36,7 +37,7 @@ class Arrival(NamedTuple):
     @property
     def digest(self) -> bytes:
         """SHA-256 of the raw body."""
-        return hashlib.sha256(self.raw).digest()
+        return sha256(self.raw)
 
 
 class Told(NamedTuple):
@@ -49,8 +50,18 @@ class Told(NamedTuple):
     url: str | None
 
 
+class Reading(NamedTuple):
+    """What reading the delivery `id` came to: an event for these routes; no event; or an `error` of the connector."""
+
+    id: int
+    told: Told | None
+    routes: tuple[str, ...] = ()
+    error: str | None = None
+
+
 class Delivery(NamedTuple):
-    """A row of the inbox. `id` grows with arrival. `attempts` is the highest count among its tasks."""
+    """A row of the inbox. `id` grows with arrival and is never given twice. `attempts` is the highest count among its
+    tasks, `error` what the last attempt in vain said, or the connector that broke."""
 
     id: int
     tenant: str
@@ -72,17 +83,18 @@ class Body(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One delivery for one route. `attempts` were made so far; it is due at `due_at`."""
+    """One delivery for one route. `attempts` were made so far; it was due at `due_at`; `owner` is who claimed it."""
 
     delivery: int
     route: str
     attempts: int
     due_at: datetime
+    owner: str = ""
 
 
 class Filter(NamedTuple):
-    """Which deliveries: every field that is set must hold. `event` is a glob over the event type; `last` counts from the
-    newest. `since` is inclusive, `until` is not."""
+    """Which deliveries: every field that is set must hold. `event` is a glob (core.globs) over the event type; `last`
+    counts from the newest, that is the highest id. `since` is inclusive, `until` is not."""
 
     ids: tuple[int, ...] = ()
     tenant: str | None = None

@@ -1,0 +1,96 @@
+"""`codespar serve`: one process that takes the webhooks of outside services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codespar_cli.cli.session import Session
+from codespar_cli.core.text import visible
+from codespar_cli.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    import socket
+
+    from codespar_cli.webhooks.endpoints import Endpoints
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+HOST, PORT = "127.0.0.1", 8787
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help=f"where to listen, else {HOST}")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, metavar="N", help=f"else {PORT}")] = None,
+    insecure_no_verify: Annotated[
+        bool, typer.Option("--insecure-no-verify", help="take deliveries of anybody, on loopback only")
+    ] = False,
+) -> int:
+    """Receive webhooks until SIGTERM or SIGINT.
+
+    A delivery is verified, stored durably, and then answered. Settings are under [serve] in plugins.toml.
+    """
+    from codespar_cli.server.log import PacedLog
+    from codespar_cli.server.serving import listen, require_extra, run
+    from codespar_cli.startup import receiving
+
+    session: Session = context.obj
+    require_extra()
+    found = receiving(
+        session.config, session.registry("secrets", "integrations"), verify=not insecure_no_verify, clock=session.clock
+    )
+    _refuse_without_secrets(found.endpoints, session)
+    settings = session.config.serve
+    log = PacedLog(session.terminal.note)
+    served = found.app(log)  # what a route names and nobody has is told before we listen
+    listening = listen(settings.get("host", HOST) if host is None else host, _port(port, settings.get("port", PORT)))
+    with listening:
+        if insecure_no_verify:
+            _refuse_beyond_loopback(listening)
+        for line in found.endpoints.left_out:
+            session.terminal.note(line)
+        run(served, listening, ready=lambda url: _tell(session, found.endpoints, url), log=log)
+        log.flush()
+    return 0
+
+
+def _port(option: int | None, configured: int) -> int:
+    return configured if option is None else option
+
+
+def _refuse_without_secrets(endpoints: Endpoints, session: Session) -> None:
+    if endpoints.served:
+        return
+    names = [backend.name for backend in session.config.integrations]
+    if not names:
+        raise ConfigError(
+            "no integration is active: there is nothing to receive",
+            key="integrations.active",
+            hint="codespar plugins enable integrations github",
+        )
+    raise ConfigError(
+        f"no active integration has a secret to verify deliveries with: {', '.join(visible(name) for name in names)}",
+        code="no_secret",
+        key=f"integrations.{names[0]}.secret",
+        hint=f'add `secret = "secret:KEY"` to [integrations.{names[0]}] in plugins.toml, then codespar secrets set KEY',
+    )
+
+
+def _refuse_beyond_loopback(listening: socket.socket) -> None:
+    from codespar_cli.server.serving import is_loopback
+
+    if not is_loopback(listening):
+        raise UsageError(
+            "--insecure-no-verify: expected a loopback address, found one that others can reach",
+            hint=f"codespar serve --host {HOST} --insecure-no-verify",
+        )
+
+
+def _tell(session: Session, endpoints: Endpoints, url: str) -> None:
+    session.terminal.note(f"listening on {url}")
+    for tenant, provider in endpoints.served:
+        prefix = "" if tenant == endpoints.tenant else f"{tenant}/"
+        unverified = " (nothing is verified)" if endpoints.served[tenant, provider].keys is None else ""
+        session.terminal.note(f"  POST /webhooks/{prefix}{provider}{unverified}")

@@ -1,0 +1,99 @@
+"""Deliveries of the inbox, as rows and lines for people and as values for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codespar_cli.core.clock import iso, iso_second
+
+if TYPE_CHECKING:
+    from codespar_cli.webhooks.inbox.delivery import Body, Delivery
+
+HEADERS = ("id", "received", "provider", "event", "severity", "status", "attempts", "title")
+REDACTED = "[redacted]"
+_SHUT = ("signature", "sign", "auth", "cookie", "token", "secret", "password", "api-key", "apikey", "credential", "jwt")
+
+
+def delivery_json(delivery: Delivery) -> dict[str, Any]:
+    """What is not known is null."""
+    told = delivery.told
+    return {
+        "id": delivery.id,
+        "provider": delivery.provider,
+        "tenant": delivery.tenant,
+        "delivery_id": delivery.delivery_id,
+        "event_type": told and told.event_type,
+        "severity": told and told.severity,
+        "title": told and told.title,
+        "url": told and told.url,
+        "status": delivery.status,
+        "received_at": iso(delivery.received_at),
+        "attempts": delivery.attempts,
+    }
+
+
+def delivery_row(delivery: Delivery) -> tuple[object, ...]:
+    told = delivery.told
+    return (
+        delivery.id,
+        iso_second(delivery.received_at),
+        delivery.provider,
+        told.event_type if told else "-",
+        told.severity if told else "-",
+        delivery.status,
+        delivery.attempts,
+        told.title if told else delivery.error or "-",
+    )
+
+
+def body_json(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) -> dict[str, Any]:
+    """What `list` says, and the rest: `size` in bytes, headers as pairs, the whole event, tasks."""
+    told = body.delivery.told
+    return {
+        **delivery_json(body.delivery),
+        "error": body.delivery.error,
+        "size": len(body.raw),
+        "headers": [[name, shown_header(name, value)] for name, value in body.headers],
+        "event": _event(told.event) if told else None,
+        "tasks": [
+            {"route": route, "state": state, "attempts": attempts, "error": error}
+            for route, state, attempts, error in tasks
+        ],
+    }
+
+
+def body_lines(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) -> Iterator[str]:
+    delivery, told = body.delivery, body.delivery.told
+    facts = [
+        ("delivery", str(delivery.id)),
+        ("provider", delivery.provider),
+        ("tenant", delivery.tenant),
+        ("delivery id", delivery.delivery_id),
+        ("received", iso(delivery.received_at)),
+        ("status", delivery.status),
+        ("error", delivery.error),
+        ("event", told and f"{told.event_type} ({told.severity})"),
+        ("title", told and told.title),
+        ("url", told and told.url),
+        ("body", f"{len(body.raw)} bytes"),
+    ]
+    yield from (f"{name:<12} {value}" for name, value in facts if value)
+    for name, value in body.headers:
+        yield f"{'header':<12} {name}: {shown_header(name, value)}"
+    for route, state, attempts, error in tasks:
+        times = f"{attempts} attempt{'' if attempts == 1 else 's'}"
+        yield f"{'route':<12} {route}: {state}, {times}" + (f", {error}" if error else "")
+
+
+def shown_header(name: str, value: str) -> str:
+    """The value, but of none that proves who somebody is: with a signature and its body a delivery can be made again."""
+    return REDACTED if any(word in name.lower() for word in _SHUT) else value
+
+
+def _event(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,62 @@
+"""Which headers of a delivery are stored with it: enough to read it again and to check its signature again, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from codespar_cli.core.administration.webhooks import Wire
+
+# In any part of a name: what opens something for whoever reads it. A signature opens nothing.
+_CREDENTIALS = ("auth", "cookie", "token", "secret", "password", "api-key", "apikey", "credential", "session", "jwt")
+_ALWAYS = frozenset({"content-type", "user-agent"})
+# About the connection and the way here; kept of nobody, whatever a connector calls its headers.
+_WAY = (
+    "accept accept-charset accept-encoding accept-language cache-control connection content-encoding content-length date"
+    " expect forwarded from host keep-alive origin pragma referer te trailer transfer-encoding upgrade via x-real-ip"
+)
+_ON_THE_WAY = frozenset(_WAY.split())
+_WAY_STARTS = ("x-forwarded-", "sec-", "cf-", "x-envoy-", "x-amzn-", "x-b3-", "proxy-")
+_MOST = 64
+_LONGEST = 4096
+
+
+def kept_headers(
+    pairs: Iterable[tuple[bytes | str, bytes | str]], wire: Wire, secrets: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Names in lower case, in the order in which they came.
+
+    Kept are the headers that `wire` names, those that begin like one of them (`X-GitHub-Event` speaks for every
+    `X-GitHub-…`), the content type and the user agent. A connector that names none may read any header: then all but
+    those of the connection are kept. Never kept: what is called a token, a cookie or an authorization, be it the wire's
+    own signature header (Datadog's holds the secret itself), and any header that holds one of `secrets`.
+    """
+    named = _named(wire)
+    families = tuple(name[: name.rindex("-") + 1] for name in named if "-" in name)
+    hidden = {spelled for secret in secrets if secret.strip() for spelled in (secret, _as_sent(secret))}
+    kept: list[tuple[str, str]] = []
+    for raw_name, raw_value in pairs:
+        name, value = _text(raw_name).lower(), _text(raw_value)
+        wanted = name in named or name in _ALWAYS or name.startswith(families) if named else True
+        if wanted and _is_harmless(name) and not any(secret in value for secret in hidden):
+            kept.append((name, value[:_LONGEST]))
+    return tuple(kept[:_MOST])
+
+
+def _named(wire: Wire) -> frozenset[str]:
+    names = (wire.signature_header, wire.event_header, wire.delivery_header, wire.time_header)
+    return frozenset(name.lower() for name in names if name)
+
+
+def _is_harmless(name: str) -> bool:
+    return (
+        name not in _ON_THE_WAY and not name.startswith(_WAY_STARTS) and not any(word in name for word in _CREDENTIALS)
+    )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _as_sent(secret: str) -> str:
+    """Its UTF-8 as the bytes of a header are read here."""
+    return secret.encode("utf-8", "surrogatepass").decode("latin-1")

@@ -1,0 +1,67 @@
+"""The receiver as one application: addresses, the inbox behind them, and what goes on beside the requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from codespar_cli.core.clock import Clock
+from codespar_cli.core.hooks import IntegrationHook
+from codespar_cli.server.app import Address, App, Life, Log
+from codespar_cli.webhooks.endpoints import Endpoints
+from codespar_cli.webhooks.inbox.group_commit import GroupCommit
+from codespar_cli.webhooks.inbox.store import InboxStore
+from codespar_cli.webhooks.reader import Reader, Wanted
+from codespar_cli.webhooks.receiver import Receiver
+from codespar_cli.webhooks.upkeep import Health, Purge
+
+LEAST_RETENTION = timedelta(days=7)
+"""Providers send again for as long; what is not known any more would be taken for new."""
+
+
+def service(
+    endpoints: Endpoints,
+    store: InboxStore,
+    integrations: Mapping[str, IntegrationHook],
+    *,
+    wanted: Wanted,
+    clock: Clock,
+    log: Log,
+    retention: timedelta,
+    recorded: Callable[[int], None] = lambda count: None,
+    beside: Sequence[Life] = (),
+) -> App:
+    """`beside` lives inside of everything else: what it needs is there before it begins and until it has ended.
+
+    `recorded` is told of new work for routes. Create it where the event loop is not running yet, or in it.
+    """
+    commit = GroupCommit(store)
+    reader = Reader(
+        store,
+        integrations,
+        wanted=wanted,
+        clock=clock,
+        log=log,
+        recorded=recorded,
+        busy=lambda: receiver.busy(),  # noqa: PLW0108  it is made below
+    )
+    receiver = Receiver(endpoints, commit, clock=clock, log=log, fresh=reader.offer)
+    purge = Purge(store, max(retention, LEAST_RETENTION), clock=clock, log=log)
+
+    @asynccontextmanager
+    async def storing() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            store.close()
+
+    @asynccontextmanager
+    async def committing() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await commit.close()
+
+    addresses = [*receiver.addresses, Address("GET", "/healthz", Health(store).answer)]
+    return App(addresses, log=log, life=(storing, reader.alive, purge.alive, committing, *beside))

@@ -1,0 +1,75 @@
+"""What a receiver does now and then: see that the inbox can be written, and remove what is old."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from codespar_cli.core.clock import Clock
+from codespar_cli.errors import CodesparError
+from codespar_cli.server.app import Log
+from codespar_cli.server.requests import Refused, Request, Response, answer
+from codespar_cli.webhooks.inbox.store import InboxStore
+
+_PROBED_S = 1.0
+_PURGE_EVERY_S = 3600.0
+
+
+class Health:
+    """`GET /healthz`: whether a delivery could be stored now. However often it is asked, the store is written once a
+    second."""
+
+    def __init__(self, store: InboxStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._asked_at = float("-inf")
+        self._trouble: str | None = None
+        self._turn = asyncio.Lock()
+
+    async def answer(self, _request: Request) -> Response:
+        """Raises Refused (503)."""
+        async with self._turn:
+            if self._clock() - self._asked_at >= _PROBED_S:
+                self._trouble = await asyncio.to_thread(self._probed)
+                self._asked_at = self._clock()
+        if self._trouble is not None:
+            raise Refused(503, f"the inbox cannot be written: {self._trouble}", told="the inbox cannot be written")
+        return answer(200, status="ok")
+
+    def _probed(self) -> str | None:
+        try:
+            self._store.probe()
+        except CodesparError as error:
+            return str(error)
+        return None
+
+
+class Purge:
+    """Deliveries older than `retention` go, once an hour."""
+
+    def __init__(self, store: InboxStore, retention: timedelta, *, clock: Clock, log: Log) -> None:
+        self._store = store
+        self._retention = retention
+        self._clock = clock
+        self._log = log
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if self._store.exists:
+                    await asyncio.to_thread(self._store.purge, self._clock() - self._retention)
+            except CodesparError as error:
+                self._log(f"old deliveries cannot be removed: {error}")
+            await asyncio.sleep(_PURGE_EVERY_S)
