@@ -28,7 +28,7 @@ class DiscreetCommand(typer.core.TyperCommand):
                 raise
             # `from None`: the exception would carry what was typed.
             raise UsageError(finding, hint=f"{ctx.command_path} --help") from None
-        refuse_value_in_argv(ctx.params.get("key"), ctx.args)
+        refuse_value_in_argv(ctx.command_path, ctx.params.get("key"), ctx.args)
         return rest
 
 

@@ -18,6 +18,12 @@ FromFileOption = Annotated[str | None, typer.Option("--from-file", metavar="PATH
 GenerateOption = Annotated[int | None, typer.Option("--generate", metavar="N", help="make N random characters")]
 ExpiresOption = Annotated[str | None, typer.Option("--expires", metavar="AGE", help="due for replacement after, 90d")]
 NoteOption = Annotated[str | None, typer.Option("--note", help="a remark, stored in clear")]
+AgentsOption = Annotated[
+    str | None, typer.Option("--agents", metavar="GLOBS", help="only these agents: ci-*,deploy; ** for all")
+]
+ToolsOption = Annotated[
+    str | None, typer.Option("--tools", metavar="GLOBS", help="only for these tools: stripe/**; ** for all")
+]
 VersionOption = Annotated[str | None, typer.Option("--version", metavar="N", help="an earlier version")]
 
 

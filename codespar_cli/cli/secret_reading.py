@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from codespar_cli.cli.private_file import write_private
 from codespar_cli.cli.secrets_get import actor
 from codespar_cli.cli.session import Session
 from codespar_cli.core.administration.secrets import Secret, SecretFacts
+from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import NotFoundError
 
 
@@ -35,6 +38,14 @@ def read(session: Session, key: str, *, tenant: str | None = None, version: int 
     if value is None:
         raise NotFoundError(f"tenant `{owner}` has no secret `{key}`")
     return Secret(SecretFacts(key, owner, None, "current", None, None, None, None, None), value)
+
+
+def hand_out(session: Session, text: Hidden[bytes], output_file: Path | None) -> None:
+    """Exactly these bytes, to stdout or into a file of mode 0600. Raises UsageError, StoreError."""
+    if output_file is None:
+        without_frames(lambda: session.terminal.raw(text.reveal()))
+    else:
+        without_frames(lambda: write_private(output_file, text.reveal(), "--output-file"))
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.cli.session import Session
 from codespar_cli.core.administration.secrets import Secret, SecretFacts
+from codespar_cli.core.hidden import without_frames
 from codespar_cli.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(session: Session, options: Options) -> int:
     """
     secret = _find(session, options)
     if options.reveal and options.output != "json":
-        session.terminal.raw(secret.reveal().encode())
+        without_frames(lambda: session.terminal.raw(secret.reveal().encode()))
     else:
         _show(session, secret, options)
     if secret.facts.state == "expired":
@@ -65,7 +66,10 @@ def _show(session: Session, secret: Secret, options: Options) -> None:
     from codespar_cli.cli.views import secrets as view
 
     if options.output == "json":
-        session.terminal.json(view.secret_json(secret.facts, value=secret.reveal() if options.reveal else None))
+        shown = secret if options.reveal else None
+        without_frames(
+            lambda: session.terminal.json(view.secret_json(secret.facts, value=shown.reveal() if shown else None))
+        )
         return
     for name, text in view.secret_lines(secret.facts, session.clock()):
         session.terminal.line(f"{name:<12} {text}")

@@ -10,6 +10,7 @@ import typer
 from codespar_cli.cli import secret_input
 from codespar_cli.cli.commands import (
     secrets_export,
+    secrets_grant,
     secrets_import,
     secrets_inject,
     secrets_rotate,
@@ -20,11 +21,13 @@ from codespar_cli.cli.discreet import DiscreetCommand
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.secret_options import (
+    AgentsOption,
     ExpiresOption,
     FromFileOption,
     GenerateOption,
     KeyArgument,
     NoteOption,
+    ToolsOption,
     VersionOption,
     expiry,
     globs_of,
@@ -59,12 +62,8 @@ def set_secret(
     cas: Annotated[
         int | None, typer.Option("--cas", metavar="N", min=0, help="only if N is current; 0: only if there is none")
     ] = None,
-    agents: Annotated[
-        str | None, typer.Option("--agents", metavar="GLOBS", help="only these agents: ci-*,deploy; ** for all")
-    ] = None,
-    tools: Annotated[
-        str | None, typer.Option("--tools", metavar="GLOBS", help="only for these tools: stripe/**; ** for all")
-    ] = None,
+    agents: AgentsOption = None,
+    tools: ToolsOption = None,
     output: OutputOption = Output.table,
 ) -> int:
     """Store a value: typed, piped, from a file or made up."""
@@ -76,7 +75,9 @@ def set_secret(
         require_grants(vault)
     value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
     given = {name: globs for name, globs in limits.items() if globs}
-    facts = vault.put(session.tenant, key, value, expires_at=expires_at, note=note, cas=cas, **given, actor=actor())
+    facts = vault.put(
+        session.tenant, key, value.reveal(), expires_at=expires_at, note=note, cas=cas, **given, actor=actor()
+    )
     tell_written(session, facts, view.written_line(facts), output)
     return 0
 
@@ -116,10 +117,11 @@ def list_secrets(
         session.terminal.json([view.listed_json(facts) for facts in found])
     else:
         nothing = f"tenant `{session.tenant}` has no secret{' that is due' if due else ''}"
-        session.terminal.table(view.LIST_HEADERS, [view.list_row(facts, now) for facts in found], empty=nothing)
+        session.terminal.table(*view.list_table(found, now), empty=nothing)
     return 0
 
 
+app.command("grant", cls=DiscreetCommand)(secrets_grant.grant)
 app.command("history", cls=DiscreetCommand)(secrets_versions.show_history)
 app.command("rollback", cls=DiscreetCommand)(secrets_versions.rollback)
 app.command("delete", cls=DiscreetCommand)(secrets_versions.delete_secret)

@@ -15,6 +15,7 @@ from codespar_cli.cli.session import Session
 from codespar_cli.core import strict_json
 from codespar_cli.core.administration.secrets import MAX_VALUE_BYTES
 from codespar_cli.core.administration.secrets_import import Imported, SecretImporter
+from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import UsageError
 
 HEADERS = ("key", "action", "version")
@@ -45,8 +46,9 @@ def import_file(
     session: Session = context.obj
     vault: SecretImporter = session.able("secrets", "put_all")
     file = read_input(session.terminal, source)
-    values = _from_json(file) if format is Format.json else _from_dotenv(file)
-    done = vault.put_all(session.tenant, values, on_conflict=on_conflict.value, dry_run=dry_run, actor=actor())
+    parse = _from_json if format is Format.json else _from_dotenv
+    values = without_frames(lambda: Hidden(parse(file)))
+    done = vault.put_all(session.tenant, values.reveal(), on_conflict=on_conflict.value, dry_run=dry_run, actor=actor())
     if output is Output.json:
         session.terminal.json([step._asdict() for step in done])
     else:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from codespar_cli.cli.input_file import read_input
-from codespar_cli.cli.private_file import check_target, write_private
-from codespar_cli.cli.secret_reading import read
+from codespar_cli.cli.private_file import check_target
+from codespar_cli.cli.secret_reading import hand_out, read
 from codespar_cli.cli.secret_template import Place, Reference, filled, located, places
 from codespar_cli.cli.secrets_get import actor
 from codespar_cli.cli.session import Session
@@ -49,11 +49,8 @@ def inject(
     def value_of(reference: Reference) -> Secret:
         return read(session, reference.key, tenant=reference.tenant, version=reference.version)
 
-    text = filled(file.data, found, value_of, file.name)
-    if output_file is None:
-        session.terminal.raw(text)
-    else:
-        write_private(output_file, text, "--output-file")
+    hand_out(session, filled(file.data, found, value_of, file.name), output_file)
+    if output_file is not None:
         session.terminal.note(
             f"wrote `{output_file}`, {len(found)} reference{'' if len(found) == 1 else 's'} filled in"
         )

@@ -69,7 +69,9 @@ def rotate(
         session.terminal.note(f"would make version {facts.version + 1} of `{key}`; nothing was changed")
         return 0
     value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
-    facts = vault.replace(session.tenant, key, value, grace=kept, expires_at=expires_at, note=note, actor=actor())
+    facts = vault.replace(
+        session.tenant, key, value.reveal(), grace=kept, expires_at=expires_at, note=note, actor=actor()
+    )
     older = vault.history(session.tenant, key, actor=actor())
     tell_written(session, facts, view.replaced_line(facts, older), output)
     return 0
@@ -93,6 +95,10 @@ def _show_status(session: Session, output: Output) -> int:
         session.terminal.note(
             f"the vault is still under the previous master key ({found.master_key}): run codespar secrets rotate",
             style="yellow",
+        )
+    if found.costs_low:
+        session.terminal.note(
+            "the passphrase is hashed at less than today's costs: run codespar secrets rotate", style="yellow"
         )
     return 0
 

@@ -69,7 +69,10 @@ class Secret:
 
 
 class RotationReport(NamedTuple):
-    """What a rotation of keys did, or would do. `log_emptied` is False when a reader kept retired bytes in the log."""
+    """What a rotation of keys did, or would do. `log_emptied` is False when a reader kept retired bytes in the log.
+
+    `costs_raised` says that the passphrase stayed the same and is hashed at today's costs from now on.
+    """
 
     operation: Literal["rewrap", "reencrypt"]
     tenants: int
@@ -79,6 +82,7 @@ class RotationReport(NamedTuple):
     new_master_key: bool
     dry_run: bool
     log_emptied: bool
+    costs_raised: bool = False
 
 
 class KeyStatus(NamedTuple):
@@ -86,7 +90,8 @@ class KeyStatus(NamedTuple):
 
     `master_key` is where the one in force comes from, and `rotation_due` says that it is the previous one. `sealed` is
     how many values the most used data key has sealed, of `may_seal`. `in_grace` are replaced versions that are still
-    readable, `next_end` is when the first of them is destroyed.
+    readable, `next_end` is when the first of them is destroyed. `costs_low` says that the passphrase is hashed at less
+    than today's costs, which a rotation raises.
     """
 
     epoch: int
@@ -102,6 +107,7 @@ class KeyStatus(NamedTuple):
     in_grace: int
     next_end: datetime | None
     log_emptied: bool
+    costs_low: bool = False
 
 
 class Destruction(NamedTuple):
@@ -198,11 +204,31 @@ class SecretWriter(Protocol):
         ...
 
 
+class SecretGranter(Protocol):
+    def grant(
+        self,
+        tenant_id: str,
+        key: str,
+        *,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
+        actor: str,
+    ) -> SecretFacts:
+        """Limit every version of a secret to these globs, without a new value; `["**"]` lifts one, None leaves it.
+
+        Answers the current version's facts. Raises NotFoundError, and UsageError for what is no list of globs.
+        """
+        ...
+
+
 class VaultKeeper(Protocol):
     def rotate_master(
         self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
     ) -> RotationReport:
-        """Wrap every data key anew, under a new KEK version or a new master key."""
+        """Wrap every data key anew, under a new KEK version or a new master key.
+
+        The same passphrase is hashed at today's costs afterwards, if it was at less.
+        """
         ...
 
     def rotate_values(

@@ -9,26 +9,26 @@ that happen for want of a key cannot be tagged; they are all that may stand behi
 from __future__ import annotations
 
 import hmac
-import json
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import apsw
 
+from codespar_cli.core.canonical_json import canonical_encoder
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.text import visible
 from codespar_cli.errors import IntegrityError
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import framed, label, number
+from codespar_cli.plugins.secrets.framing import field, framed, label, number_field
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
-from codespar_cli.storage import chain
+from codespar_cli.storage import chain, chain_rows
 
-_RECORD, _VOUCHED = label("audit record"), label("audit head")
+_RECORD, _VOUCHED = framed(label("audit record")), framed(label("audit head"))
 _EMPTY = bytes(32)
-# Made once: `json.dumps` with options of its own makes an encoder at each call.
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical = canonical_encoder()
 _HEAD = "SELECT seq, hash, since, vouched, mac FROM chain_head"
-_VOUCH = "UPDATE chain_head SET since = ?, vouched = ?, mac = ?"
+_APPEND = f"INSERT INTO chain ({chain_rows.COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  columns of ours
+# The head and what is vouched for are one row: one statement a record, not two.
+_VOUCH = "UPDATE chain_head SET seq = ?1, hash = ?2, since = ?3, vouched = ?1, mac = ?4"
 _HEAD_TYPES = (int, bytes, int, int, bytes)
 _KEYLESS_FIELDS = frozenset({"outcome", "tenant", "key", "version", "code", "tool"})
 
@@ -54,7 +54,7 @@ def record(
     connection: apsw.Connection,
     keys: VaultKeys | None,
     *,
-    at: datetime,
+    at: int,
     kind: str,
     actor: str,
     body: dict[str, Any],
@@ -62,8 +62,8 @@ def record(
 ) -> None:
     """Append to the chain in the caller's transaction. Raises IntegrityError when there is nothing sound to append to.
 
-    `keys` are those that vouch for the chain so far, None for a refusal for want of them; `next_keys` those that vouch
-    for it from this record on, when the act changes the master key.
+    `at` is in microseconds since the epoch. `keys` are those that vouch for the chain so far, None for a refusal for
+    want of them; `next_keys` those that vouch for it from this record on, when the act changes the master key.
     """
     actor = visible(actor)[:200]
     if keys is None:
@@ -75,8 +75,9 @@ def record(
     if next_keys is not None:
         keys, since = next_keys, head.seq + 1
     body["tag"] = _tag(keys, at, kind, actor, body, head.hash)
-    made = chain.append(connection, at=at, kind=kind, actor=actor, body=body)
-    _vouch(connection, keys, since, made.seq, bytes.fromhex(made.hash))
+    row = chain_rows.sealed((head.seq, head.hash), at, kind, actor, body)
+    connection.execute(_APPEND, row)
+    _vouch(connection, keys, since, row[0], row[6])
 
 
 def verify_record(connection: apsw.Connection, keys: VaultKeys, name: str) -> tuple[chain.ChainHead, int | None]:
@@ -138,12 +139,12 @@ def _read_head(connection: apsw.Connection) -> Head:
 
 def _vouch(connection: apsw.Connection, keys: VaultKeys, since: int, seq: int, digest: bytes) -> None:
     mac = _mac(keys, since, seq, digest)
-    connection.execute(_VOUCH, (since, seq, mac))
+    connection.execute(_VOUCH, (seq, digest, since, mac))
     keys.vouched = (since, seq, digest, mac)
 
 
 def _mac(keys: VaultKeys, since: int, seq: int, digest: bytes) -> bytes:
-    return hmac.digest(keys.audit, framed(_VOUCHED, number(since), number(seq), digest), "sha256")
+    return hmac.digest(keys.audit, _VOUCHED + number_field(since) + number_field(seq) + field(digest), "sha256")
 
 
 def _is_keyless(entry: chain.ChainRecord) -> bool:
@@ -153,15 +154,15 @@ def _is_keyless(entry: chain.ChainRecord) -> bool:
 
 def _is_tagged(keys: VaultKeys, entry: chain.ChainRecord) -> bool:
     body = {field: value for field, value in entry.body.items() if field != "tag"}
-    tag = _tag(keys, entry.at, entry.kind, entry.actor, body, bytes.fromhex(entry.previous))
+    tag = _tag(keys, to_micros(entry.at), entry.kind, entry.actor, body, bytes.fromhex(entry.previous))
     # As bytes: a text that is not ASCII cannot be compared in constant time.
     return hmac.compare_digest(tag.encode(), str(entry.body["tag"]).encode(errors="replace"))
 
 
-def _tag(keys: VaultKeys, at: datetime, kind: str, actor: str, body: dict[str, Any], previous: bytes) -> str:
-    text = _CANONICAL(body).encode()
-    fields = framed(_RECORD, number(to_micros(at)), kind.encode(), actor.encode(), text, previous)
-    return hmac.digest(keys.audit, fields, "sha256")[:16].hex()
+def _tag(keys: VaultKeys, at: int, kind: str, actor: str, body: dict[str, Any], previous: bytes) -> str:
+    text = _canonical(body).encode()
+    fields = (_RECORD, number_field(at), field(kind.encode()), field(actor.encode()), field(text), field(previous))
+    return hmac.digest(keys.audit, b"".join(fields), "sha256")[:16].hex()
 
 
 def _forged(name: str, seq: int) -> IntegrityError:

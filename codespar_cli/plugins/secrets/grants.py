@@ -60,7 +60,7 @@ def require_granted(call: ToolCall, key: str, grants: Iterable[Grant]) -> None:
     what = f" for tool `{tool}`" if tool else ", which names no tool"
     raise SecretDenied(
         f"secret `{key}` is not granted to agent `{agent}`{what}",
-        hint="see who it is granted to: codespar secrets get KEY; change it: codespar secrets set KEY --agents GLOBS",
+        hint="see who it is granted to: codespar secrets get KEY; change it: codespar secrets grant KEY --agents GLOBS",
     )
 
 

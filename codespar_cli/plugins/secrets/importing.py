@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from codespar_cli.core.administration.secrets_import import Imported, OnConflict
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.errors import WriteConflict
 from codespar_cli.plugins.secrets.envelope import SealLimits
 from codespar_cli.plugins.secrets.names import name_bytes
@@ -25,9 +26,10 @@ class Batch(NamedTuple):
     new: Mapping[str, NewVersion]
 
 
-def batch_of(tenant_id: str, values: Mapping[str, str]) -> Batch:
+def batch_of(tenant_id: str, values: Hidden[Mapping[str, str]]) -> Batch:
     """Raises UsageError."""
-    return Batch(tenant_id, name_bytes("tenant", tenant_id), {key: NewVersion(key, values[key]) for key in values})
+    name = name_bytes("tenant", tenant_id)
+    return Batch(tenant_id, name, {key: NewVersion(key, Hidden(values.reveal()[key])) for key in list(values.reveal())})
 
 
 def import_batch(

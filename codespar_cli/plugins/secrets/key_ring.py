@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from codespar_cli.core.hidden import without_frames
 from codespar_cli.errors import MasterKeyWrong
 from codespar_cli.plugins.secrets.key_hierarchy import MasterSecret, VaultKeys
 from codespar_cli.plugins.secrets.master_key import KeyReference, load_master_key
@@ -34,6 +35,11 @@ class KeyRing:
         self._load(previous)
         return KeyRing(self.reference, environ=self._variables(), config_dir=self._config_dir, previous=previous)
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold key material."""
+        return self.reference.variables(self._variables())
+
     def current(self) -> MasterSecret:
         """Raises MasterKeyMissing, MasterKeyMalformed."""
         return self._load(self.reference)
@@ -60,7 +66,10 @@ class KeyRing:
         return self._load(implied)
 
     def _load(self, reference: KeyReference) -> MasterSecret:
-        return load_master_key(reference, environ=self._variables(), config_dir=self._config_dir)
+        # What it reads is no key yet when it is malformed, and not to be seen either.
+        return without_frames(
+            lambda: load_master_key(reference, environ=self._variables(), config_dir=self._config_dir)
+        )
 
 
 def fitting(master: MasterSecret, header: Header) -> VaultKeys | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ DEFAULT_REFERENCE = "env:VAULT_MASTER_KEY"
 KEYGEN_HINT = "make one with: codespar secrets keygen"
 EXPECTED = "`env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`"
 _MAX_TEXT = 4096
+_CRYPTFILE = "KEYRING_CRYPTFILE_PASSWORD"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -40,10 +41,17 @@ class KeyReference(NamedTuple):
         """Where the key before this one is looked for during a rotation; only a variable has such a place."""
         return self._replace(place=f"{self.place}_PREVIOUS") if self.scheme == "env" else None
 
-    @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self, environ: Iterable[str]) -> tuple[str, ...]:
         """The environment variables that hold key material, for whoever starts another program."""
+        if self.scheme == "keyring":
+            return keyring_variables(environ)
         return (self.place, f"{self.place}_PREVIOUS") if self.scheme == "env" else ()
+
+
+def keyring_variables(environ: Iterable[str]) -> tuple[str, ...]:
+    """Of these variables those that unlock a keyring: `keyring` sets any property of its backend from such a one."""
+    # Anywhere in the name, as `keyring` looks for it.
+    return tuple(name for name in environ if "KEYRING_PROPERTY_" in name or name == _CRYPTFILE)
 
 
 def parse_reference(text: str, key: str = "master_key") -> KeyReference:

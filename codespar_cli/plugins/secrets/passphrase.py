@@ -37,6 +37,17 @@ class Passphrase:
         """A fresh salt and today's costs, as the header of a vault keeps them."""
         return framed(_NAME, os.urandom(SALT_BYTES), number(MEMORY_KIB), number(PASSES), number(LANES))
 
+    def raised_kdf(self, kdf: bytes | None) -> bytes | None:
+        """A fresh salt and at least today's costs, in place of a header's that asks for less; None when it does not.
+
+        What it asks for beyond today's stays. Raises IntegrityError when its costs are out of bounds.
+        """
+        if not costs_low(kdf):
+            return None
+        _, memory, passes, _ = _parameters(kdf)
+        memory, passes = max(memory, MEMORY_KIB), max(passes, PASSES)
+        return framed(_NAME, os.urandom(SALT_BYTES), number(memory), number(passes), number(LANES))
+
     def takes(self, kdf: bytes | None) -> bool:
         return kdf is not None
 
@@ -87,6 +98,17 @@ def read_passphrase(data: bytes, source: str) -> Passphrase:
 
 
 _HINT = "a passphrase of six random words or more, or a key from codespar secrets keygen"
+
+
+def costs_low(kdf: bytes | None) -> bool:
+    """Whether a header has its passphrase hashed at less than today's costs; never without a passphrase.
+
+    Lanes cost a guesser nothing, so they do not count. Raises IntegrityError when the costs are out of bounds.
+    """
+    if kdf is None:
+        return False
+    _, memory, passes, _ = _parameters(kdf)
+    return memory < MEMORY_KIB or passes < PASSES
 
 
 def _parameters(kdf: bytes | None) -> tuple[bytes, int, int, int]:

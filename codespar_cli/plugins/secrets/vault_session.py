@@ -80,13 +80,13 @@ class Act:
         """Put the act on record, in its own transaction."""
         body = _body(self.intent, outcome)
         details = {**self._details, **details}
-        body.update((name, value) for name, value in details.items() if value is not None)
+        body |= {name: value for name, value in details.items() if value is not None}
         if self.header is not None:
             body["epoch"] = self.header.epoch
         audit.record(
             self.connection,
             self.vault.keys,
-            at=self.at,
+            at=self.now,
             kind=self.intent.kind,
             actor=self.intent.actor,
             body=body,
@@ -230,7 +230,7 @@ class VaultSession:
                 if not whose:
                     return  # nothing was made here yet, so there is nothing to guard
                 keys = self._keys_of(whose[0])
-                audit.record(connection, keys, at=at, kind=intent.kind, actor=intent.actor, body=body)
+                audit.record(connection, keys, at=to_micros(at), kind=intent.kind, actor=intent.actor, body=body)
         except (CodesparError, OSError):
             pass  # the refusal itself is what must be told: a store too damaged to record it is no reason to say less
 

@@ -93,8 +93,10 @@ class VerifiedVault:
         if found is not None:
             return found
         row = self.tenants.get(name)
-        if row is None:
-            return None
+        return None if row is None else self.read_whole(connection, row)[0]
+
+    def read_whole(self, connection: apsw.Connection, row: TenantRow) -> tuple[OpenTenant, list[VersionRow]]:
+        """A tenant with every row it has, read and checked now. Raises IntegrityError."""
         listed = self.listed(connection, row)
         try:
             versions = [VersionRow._make(values) for values in connection.execute(_VERSIONS, (row.id,))]
@@ -103,8 +105,8 @@ class VerifiedVault:
             raise tampered("a stored version cannot be read") from None
         if not hmac.compare_digest(rows_digest(found.digests.values()), row.rows):
             raise tampered("the stored versions are not the ones the manifest lists")
-        self._open[name] = found
-        return found
+        self._open[row.name] = found
+        return found, versions
 
     def listed(self, connection: apsw.Connection, row: TenantRow) -> Listed:
         """A tenant's data keys, wrapped, and its grants, under its manifest. Raises IntegrityError."""

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from codespar_cli.core.administration.secrets import SecretFacts
 from codespar_cli.core.clock import to_micros
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.errors import UsageError, WriteConflict
 from codespar_cli.plugins.secrets.envelope import Plaintext, SealLimits
 from codespar_cli.plugins.secrets.facts import facts_of
-from codespar_cli.plugins.secrets.grants import grant_of, packed
+from codespar_cli.plugins.secrets.granting import limit, new_limits
+from codespar_cli.plugins.secrets.grants import grant_of
 from codespar_cli.plugins.secrets.names import micros, name_bytes, note_bytes, value_bytes
 from codespar_cli.plugins.secrets.reading import not_found
 from codespar_cli.plugins.secrets.revision import TenantDraft
@@ -22,12 +24,12 @@ from codespar_cli.plugins.secrets.vault_session import Act
 class NewVersion:
     """What is to be written, checked before anything is opened. Its value shows nowhere."""
 
-    __slots__ = ("agents", "cas", "draft", "tools", "value")
+    __slots__ = ("cas", "draft", "limits", "value")
 
     def __init__(
         self,
         key: str,
-        value: str,
+        value: Hidden[str],
         *,
         expires_at: datetime | None = None,
         note: str | None = None,
@@ -38,11 +40,9 @@ class NewVersion:
         """Raises UsageError."""
         key_name = name_bytes("key", key)
         self.draft = VersionRow(0, key_name, 0, 0, 0, micros(expires_at), None, LIVE, note_bytes(note), None)
-        self.value = Plaintext(value_bytes(value))
+        self.value = Plaintext(value_bytes(value).reveal())
         self.cas = cas
-        # What was given, beside it as packed: giving `**` lifts a limit, giving nothing leaves it.
-        self.agents = (agents, packed(agents, "agents"))
-        self.tools = (tools, packed(tools, "tools"))
+        self.limits = new_limits(agents, tools)
 
 
 class Written(NamedTuple):
@@ -58,7 +58,7 @@ def write_version(act: Act, draft: TenantDraft, new: NewVersion, limits: SealLim
     current = latest.version if latest is not None and latest.state == LIVE else 0
     if new.cas is not None and new.cas != current:
         raise _conflict(new.draft.key.decode(), new.cas, current)
-    _limit(draft, new)
+    limit(draft, new.draft.key, new.limits)
     row = new.draft._replace(version=latest.version + 1 if latest else 1, created_at=act.now)
     return seal_version(act, draft, row, new.value, limits)
 
@@ -95,18 +95,6 @@ def seal_version(act: Act, draft: TenantDraft, row: VersionRow, value: Plaintext
         grant=grant_of(draft.access.get(row.key)),
     )
     return Written(row, facts)
-
-
-def _limit(draft: TenantDraft, new: NewVersion) -> None:
-    if new.agents[0] is None and new.tools[0] is None:
-        return
-    before = draft.access.get(new.draft.key)
-    agents, tools = (None, None) if before is None else (before.agents, before.tools)
-    draft.limit(
-        new.draft.key,
-        agents if new.agents[0] is None else new.agents[1],
-        tools if new.tools[0] is None else new.tools[1],
-    )
 
 
 def _end_of(at: datetime, grace: timedelta) -> int:

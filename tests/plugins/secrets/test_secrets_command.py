@@ -36,7 +36,10 @@ def test_masked_unless_revealed(codespar):
 def test_get_as_json(codespar):
     done(codespar.run("set", "K", "--note", "n", "--tenant", "acme", stdin=CANARY.encode()))
     masked = json.loads(done(codespar.run("get", "K", "--tenant", "acme", "-o", "json")).stdout)
-    assert masked.keys() == {"key", "tenant", "version", "fingerprint", "created_at", "expires_at", "note"}
+    assert masked.keys() == {
+        *("key", "tenant", "version", "fingerprint", "created_at", "expires_at", "note", "agents", "tools")
+    }
+    assert (masked["agents"], masked["tools"]) == (None, None)
     assert (masked["key"], masked["tenant"], masked["version"], masked["note"]) == ("K", "acme", 1, "n")
     assert re.fullmatch(r"[0-9a-f]{16}", masked["fingerprint"])
     revealed = json.loads(done(codespar.run("get", "K", "--tenant", "acme", "-o", "json", "--reveal")).stdout)
