@@ -187,3 +187,14 @@ def test_nothing_is_changed_without_needles():
 def test_a_sieve_refuses_what_it_cannot_find():
     with pytest.raises(ValueError, match="3 bytes"):
         sieves({b"abc"})
+
+
+def test_a_line_that_is_over_is_shown():
+    """Also where it ends with a few characters that an encoding may begin with."""
+    value = "correct horse battery staple"
+    encoded = base64.b64encode(value.encode())
+    for size in range(1, 8):
+        masker = Masker(*spellings([value]))
+        line = b"job " + encoded[:size] + b"\n"
+        assert masker.feed(line) == line
+    assert MASK in shown(encoded[:20] + b"\n" + encoded[20:], value)

@@ -29,16 +29,23 @@ from codespar_cli.cli.secret_options import (
     NoteOption,
     ToolsOption,
     VersionOption,
+    current_version,
     expiry,
     globs_of,
     tell_written,
 )
 from codespar_cli.cli.secrets_get import Options as GetOptions
-from codespar_cli.cli.secrets_get import actor, require_grants
+from codespar_cli.cli.secrets_get import actor, own_command, require_grants, tell_unasked_vault
 from codespar_cli.cli.secrets_get import run as run_get
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
-from codespar_cli.core.administration.secrets import new_master_key
+from codespar_cli.core.administration.secrets import (
+    SecretFacts,
+    SecretReader,
+    VaultKeeper,
+    cas_conflict,
+    new_master_key,
+)
 from codespar_cli.errors import CodesparError
 
 app = typer.Typer(
@@ -68,13 +75,28 @@ def set_secret(
 ) -> int:
     """Store a value: typed, piped, from a file or made up."""
     session: Session = context.obj
-    vault = session.able("secrets", "put")
-    expires_at = expiry(session, expires)
-    limits = {"agents": globs_of(agents, "--agents"), "tools": globs_of(tools, "--tools")}
-    if any(limits.values()):
-        require_grants(vault)
-    value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
+    more = any(option is not None for option in (expires, note, cas, agents, tools))
+    # The contract's `set` will do for a value alone: some backends keep nothing beside it.
+    vault = session.able("secrets", "put" if more else "set")
+    command = own_command(session, "set", key)
+    expires_at = expiry(session, expires, command)
+    limits = {
+        "agents": globs_of(agents, "--agents", command),
+        "tools": globs_of(tools, "--tools", command),
+    }
     given = {name: globs for name, globs in limits.items() if globs}
+    if given:
+        require_grants(vault)
+    if cas is not None and secret_input.asks(session.terminal, from_file=from_file, generate=generate):
+        current = current_version(session, vault, key)
+        if current != cas:
+            raise cas_conflict(key, cas, current)
+    value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate, command=command)
+    if not callable(getattr(vault, "put", None)):
+        vault.set(session.tenant, key, value.reveal())
+        facts = SecretFacts(key, session.tenant, None, "current", None, None, None, None, None)
+        tell_written(session, facts, view.stored_line(facts), output)
+        return 0
     facts = vault.put(
         session.tenant, key, value.reveal(), expires_at=expires_at, note=note, cas=cas, **given, actor=actor()
     )
@@ -109,7 +131,9 @@ def list_secrets(
 ) -> int:
     """List the tenant's secrets, without their values."""
     session: Session = context.obj
-    found = session.able("secrets", "entries").entries(session.tenant, actor=actor())
+    tell_unasked_vault(session)
+    vault: SecretReader = session.able("secrets", "entries")
+    found = vault.entries(session.tenant, actor=actor())
     now = session.clock()
     if due:
         found = [facts for facts in found if facts.expires_at is not None and facts.expires_at <= now + DUE_WITHIN]
@@ -135,10 +159,13 @@ app.command("inject", cls=DiscreetCommand)(secrets_inject.inject)
 
 
 @app.command("keygen", cls=DiscreetCommand)
-def keygen(context: typer.Context) -> int:
+def keygen(context: typer.Context, output: OutputOption = Output.table) -> int:
     """Make a master key: 32 random bytes."""
     session: Session = context.obj
-    session.terminal.line(new_master_key())
+    if output is Output.json:
+        session.terminal.json({"master_key": new_master_key()})
+    else:
+        session.terminal.line(new_master_key())
     session.terminal.note("keep a copy where the vault is not: without it no secret can be read again")
     if _vault_exists(session):
         session.terminal.note(
@@ -156,7 +183,8 @@ def verify(context: typer.Context, output: OutputOption = Output.table) -> int:
     Exits with 5 when anything is not as it was written.
     """
     session: Session = context.obj
-    report = session.able("secrets", "verify").verify(actor=actor())
+    vault: VaultKeeper = session.able("secrets", "verify")
+    report = vault.verify(actor=actor())
     if output is Output.json:
         session.terminal.json(view.verify_json(report))
     else:

@@ -16,6 +16,7 @@ from codespar_cli.cli.private_file import check_target
 from codespar_cli.cli.running.environment import is_variable
 from codespar_cli.cli.secret_reading import every_name, hand_out, named, read
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.views.secrets import counted
 from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import UsageError
 
@@ -45,7 +46,7 @@ def export(
         raise UsageError(
             "an export shows every value: say so with --reveal",
             code="reveal_needed",
-            hint="codespar secrets export --reveal --output-file PATH",
+            hint="codespar secrets export --reveal --output-file secrets.env",
         )
     if output_file is not None:
         check_target(output_file, "--output-file")
@@ -55,7 +56,7 @@ def export(
     values = Hidden({name: read(session, name).reveal() for name in names})
     text = without_frames(lambda: Hidden(_written(values.reveal(), output).encode()))
     hand_out(session, text, output_file)
-    count = f"{len(names)} value{'' if len(names) == 1 else 's'} of tenant `{session.tenant}`"
+    count = f"{counted(len(names), 'value')} of tenant `{session.tenant}`"
     session.terminal.note(f"exported {count}{f' to `{output_file}`' if output_file else ''}")
     return 0
 

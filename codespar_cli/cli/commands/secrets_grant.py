@@ -8,7 +8,7 @@ import typer
 
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.secret_options import AgentsOption, KeyArgument, ToolsOption, globs_of, tell_written
-from codespar_cli.cli.secrets_get import actor
+from codespar_cli.cli.secrets_get import actor, own_command
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
 from codespar_cli.core.administration.secrets import SecretGranter
@@ -31,14 +31,16 @@ def grant(
     """
     session: Session = context.obj
     vault: SecretGranter = session.able("secrets", "grant")
-    to_agents, to_tools = globs_of(agents, "--agents"), globs_of(tools, "--tools")
+    command = own_command(session, "grant", key)
+    to_agents, to_tools = globs_of(agents, "--agents", command), globs_of(tools, "--tools", command)
     if anyone and (to_agents or to_tools):
-        raise UsageError("--anyone lifts every limit: leave out --agents and --tools")
+        raise UsageError("--anyone lifts every limit: leave out --agents and --tools", hint=f"{command} --anyone")
     if anyone:
         to_agents, to_tools = _ALL, _ALL
     if not (to_agents or to_tools):
         raise UsageError(
-            "expected --agents, --tools or --anyone", hint=f"codespar secrets get {key} shows who it is granted to"
+            "expected --agents, --tools or --anyone",
+            hint=f"{own_command(session, 'get', key)} shows who it is granted to",
         )
     facts = vault.grant(session.tenant, key, agents=to_agents, tools=to_tools, actor=actor())
     tell_written(session, facts, view.granted_line(facts), output)

@@ -8,6 +8,7 @@ import typer
 
 from codespar_cli.cli.running.environment import child_environment, is_steering, is_variable, key_variables
 from codespar_cli.cli.secret_reading import every_name, listed, named, read
+from codespar_cli.cli.secrets_get import tell_unasked_vault
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
 from codespar_cli.core.administration.secrets import Secret
@@ -41,6 +42,7 @@ def run(
     # Before anything is forked: the guard of the terminal has our first environment too.
     hide_memory()
     session: Session = context.obj
+    tell_unasked_vault(session)
     hidden = _hidden(session)
     wanted = _wanted(named(only), hidden)
     if no_masking:
@@ -90,7 +92,10 @@ def _wanted(only: list[str] | None, hidden: frozenset[str]) -> dict[str, str] | 
                 hint=f"codespar secrets run --only OTHER_NAME={key} -- CMD",
             )
         if name in found:
-            raise UsageError(f"--only: the variable `{name}` is given twice")
+            raise UsageError(
+                f"--only: the variable `{name}` is given twice",
+                hint=f"codespar secrets run --only OTHER_NAME={key} -- CMD",
+            )
         found[name] = key
     return found
 
@@ -109,7 +114,10 @@ def _given(session: Session, wanted: dict[str, str] | None, hidden: frozenset[st
     secrets = {name: read(session, key) for name, key in names.items()}
     holding_nul = [name for name, secret in secrets.items() if "\0" in secret.reveal()]
     if holding_nul and wanted is not None:
-        raise UsageError(f"no variable can hold the value of {listed(holding_nul)}: there is a NUL in it")
+        raise UsageError(
+            f"no variable can hold the value of {listed(holding_nul)}: there is a NUL in it",
+            hint="store it encoded, as base64; or leave it out of --only",
+        )
     if holding_nul:
         _tell(session, f"left out, since no variable can hold a NUL: {listed(holding_nul)}")
     kept = {name: secret for name, secret in secrets.items() if name not in holding_nul}

@@ -18,6 +18,7 @@ from codespar_cli.cli.running.masking import Masker
 from codespar_cli.cli.running.signals import SignalRelay, stop_as_asked
 from codespar_cli.cli.running.spellings import Spellings
 from codespar_cli.cli.running.terminal import BorrowedTerminal, copy_size, is_ours, open_pty
+from codespar_cli.core.core_dumps import limit_given_back
 from codespar_cli.errors import CodesparError
 
 PATIENCE = 0.05
@@ -40,7 +41,8 @@ def replace_us(command: Sequence[str], environ: Mapping[str, str]) -> int:
     for number in _DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606
+        with limit_given_back():
+            os.execvpe(command[0], list(command), dict(environ))  # noqa: S606
     except (OSError, ValueError) as error:
         raise _cannot(command[0], error) from None
 
@@ -91,15 +93,16 @@ class _Child:
             actions += [(os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
         actions += [(os.POSIX_SPAWN_DUP2, end, stream) for stream, end in outputs.ends.items()]
         try:
-            self._pid = os.posix_spawnp(
-                command[0],
-                list(command),
-                dict(environ),
-                file_actions=actions,
-                setsid=self._terminal is not None,
-                setsigmask=[],
-                setsigdef=_DEFAULTS,
-            )
+            with limit_given_back():
+                self._pid = os.posix_spawnp(
+                    command[0],
+                    list(command),
+                    dict(environ),
+                    file_actions=actions,
+                    setsid=self._terminal is not None,
+                    setsigmask=[],
+                    setsigdef=_DEFAULTS,
+                )
         except (OSError, ValueError) as error:
             raise _cannot(command[0], error) from None
         finally:

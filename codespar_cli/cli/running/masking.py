@@ -47,11 +47,12 @@ class Masker:
             return data
         self._buffer += data
         unbroken = self._unbroken()
-        held = min(self._whole.beginning(self._buffer), unbroken.place(self._broken.beginning(unbroken.text)))
+        whole, broken = self._whole.beginning(self._buffer), self._broken.beginning(unbroken.text)
+        held, kept = min(whole, unbroken.waited_for(broken)), min(whole, unbroken.place(broken))
         shown = self._show(self._occurrences(unbroken), held)
-        self._buffer = self._buffer[held:]
-        self._out -= held
-        self._masked_to -= held
+        self._buffer = self._buffer[kept:]
+        self._out -= kept
+        self._masked_to -= kept
         return shown
 
     @property
@@ -111,6 +112,16 @@ class _Unbroken:
         self._size = size
         self._original = text
         self._shifts: list[int] | None = None
+
+    def waited_for(self, index: int) -> int:
+        """From which place of the original on to wait for more, where what may be a needle begins at `index`.
+
+        Not for a few characters at the end of a line: a line is shown when it is over, and one in twenty ends with what
+        some encoding begins with.
+        """
+        place = self.place(index)
+        few = len(self.text) - index < _TELLING
+        return self._size if few and _LINE_END.search(self._original, place) else place
 
     def place(self, index: int) -> int:
         """Where the byte at `index` stands in the original; its end for what is past the last."""

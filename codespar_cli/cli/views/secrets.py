@@ -109,10 +109,16 @@ def written_line(facts: SecretFacts) -> str:
     return f"`{facts.key}` is now version {facts.version} of tenant `{facts.tenant}`, fingerprint {facts.fingerprint}"
 
 
+def stored_line(facts: SecretFacts) -> str:
+    """For a backend that knows no versions."""
+    return f"`{facts.key}` of tenant `{facts.tenant}` is stored"
+
+
 def replaced_line(facts: SecretFacts, older: Sequence[SecretFacts]) -> str:
     kept = [f"{facts.version} until {_iso(facts.retires_at)}" for facts in older if facts.state == "previous"]
     still = f"still readable with --version: {', '.join(kept)}" if kept else "no earlier version is readable"
-    return f"{written_line(facts)}; {still}; this does not withdraw the old value where it was issued: do that there"
+    due = f"due {_iso(facts.expires_at)}" if facts.expires_at is not None else "no due date is set"
+    return f"{written_line(facts)}; {due}; {still}; this does not withdraw the old value where it was issued: do that there"
 
 
 def rotation_json(report: RotationReport) -> dict[str, Any]:

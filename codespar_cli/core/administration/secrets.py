@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from codespar_cli.errors import WriteConflict
+
 if TYPE_CHECKING:
     from codespar_cli.core.hooks import ToolCall
 
 MAX_VALUE_BYTES = 65_536
+VAULT_FILE = "vault.db"
+"""The embedded vault in the state directory."""
 
 SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "destroyed"]
 """`expired` is still current and readable: its replacement is overdue. `previous` is readable by its number."""
@@ -18,6 +22,16 @@ SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "d
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many tenants are done, of how many, while a rotation goes on."""
+
+
+def cas_conflict(key: str, expected: int, current: int) -> WriteConflict:
+    """A compare-and-set that failed; 0 stands for no secret of this name."""
+    import shlex
+
+    found = f"version {current} is current" if current else "there is none"
+    wanted = f"version {expected}" if expected else "no secret of this name"
+    hint = f"codespar secrets history {shlex.quote(key)}" if current else "codespar secrets list"
+    return WriteConflict(f"`{key}`: expected {wanted}, {found}", hint=hint)
 
 
 def new_master_key() -> str:

@@ -20,6 +20,7 @@ from codespar_cli.errors import IntegrityError
 from codespar_cli.plugins.secrets.envelope import tampered
 from codespar_cli.plugins.secrets.framing import field, framed, label, number_field
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
+from codespar_cli.plugins.secrets.vault_rows import Header
 from codespar_cli.storage import chain, chain_rows
 
 _RECORD, _VOUCHED = framed(label("audit record")), framed(label("audit head"))
@@ -43,11 +44,16 @@ class Head(NamedTuple):
     mac: bytes
 
 
-def begin_record(connection: apsw.Connection, keys: VaultKeys) -> None:
+def epoch_vouched(header: Header) -> int | None:
+    """The epoch that the chain's head vouches for beside the record: none in format 1."""
+    return None if header.format == 1 else header.epoch
+
+
+def begin_record(connection: apsw.Connection, keys: VaultKeys, epoch: int | None) -> None:
     """Vouch for the empty chain of a vault that is being made."""
     if _read_head(connection)[:2] != (0, _EMPTY):
         raise tampered("its record is older than the vault itself")
-    _vouch(connection, keys, 1, 0, _EMPTY)
+    _vouch(connection, keys, 1, 0, _EMPTY, epoch)
 
 
 def record(
@@ -58,54 +64,78 @@ def record(
     kind: str,
     actor: str,
     body: dict[str, Any],
+    epoch: int | None,
+    next_epoch: int | None,
     next_keys: VaultKeys | None = None,
 ) -> None:
     """Append to the chain in the caller's transaction. Raises IntegrityError when there is nothing sound to append to.
 
     `at` is in microseconds since the epoch. `keys` are those that vouch for the chain so far, None for a refusal for
-    want of them; `next_keys` those that vouch for it from this record on, when the act changes the master key.
+    want of them; `next_keys` those that vouch for it from this record on, when the act changes the master key. `epoch`
+    is the one vouched for so far, `next_epoch` the one from this record on, see `epoch_vouched`.
     """
     actor = visible(actor)[:200]
     if keys is None:
         _read_head(connection)
         chain.append(connection, at=at, kind=kind, actor=actor, body=body)
         return
-    head = _checked_head(connection, keys)
+    head = _checked_head(connection, keys, epoch)
     since = head.since
     if next_keys is not None:
         keys, since = next_keys, head.seq + 1
     body["tag"] = _tag(keys, at, kind, actor, body, head.hash)
     row = chain_rows.sealed((head.seq, head.hash), at, kind, actor, body)
     connection.execute(_APPEND, row)
-    _vouch(connection, keys, since, row[0], row[6])
+    _vouch(connection, keys, since, row[0], row[6], next_epoch)
 
 
-def verify_record(connection: apsw.Connection, keys: VaultKeys, name: str) -> tuple[chain.ChainHead, int | None]:
+def check_head(connection: apsw.Connection, keys: VaultKeys, header: Header) -> None:
+    """Raises IntegrityError when the record is not the one the key vouches for, or tells of another epoch."""
+    _checked_head(connection, keys, epoch_vouched(header))
+
+
+def verify_record(
+    connection: apsw.Connection, keys: VaultKeys, header: Header, name: str
+) -> tuple[chain.ChainHead, int | None]:
     """The chain's head and the last epoch it tells of.
 
-    Raises IntegrityError when a record is not as it was written, was not written with this key, or is gone.
+    Raises IntegrityError when a record is not as it was written, was not written with this key, or is gone, and when
+    the epoch it tells of falls, or repeats in another change.
     """
     verified = chain.verify(connection, name)
-    head = _checked_head(connection, keys)
-    epoch = None
+    head = _checked_head(connection, keys, epoch_vouched(header))
+    epoch, change = None, ""
     for entry in chain.read(connection):
         if "tag" in entry.body:
             if entry.seq > head.vouched or (entry.seq >= head.since and not _is_tagged(keys, entry)):
                 raise _forged(name, entry.seq)
-            epoch = entry.body.get("epoch", epoch)
+            told = entry.body.get("epoch")
+            if told is not None:
+                if not _follows(epoch, change, told, entry):
+                    raise tampered(f"record {entry.seq} tells of epoch {told} after {epoch}: it went back in time")
+                change = change if told == epoch else entry.kind
+                epoch = told
         elif not _is_keyless(entry):
             raise _forged(name, entry.seq)
     return verified, epoch
 
 
-def _checked_head(connection: apsw.Connection, keys: VaultKeys) -> Head:
-    """The head, if the chain begins with what the key vouches for and only keyless refusals follow it."""
+def _follows(epoch: int | None, change: str, told: object, entry: chain.ChainRecord) -> bool:
+    """Whether a record's epoch may come next: a higher one, or the same one of a change that has several records."""
+    if type(told) is not int or epoch is None:
+        return type(told) is int
+    several = (change, entry.kind) in {("secret.import", "secret.set"), ("secret.destroy", "secret.destroy")}
+    return told > epoch or (told == epoch and several)
+
+
+def _checked_head(connection: apsw.Connection, keys: VaultKeys, epoch: int | None) -> Head:
+    """The head, if the chain begins with what the key vouches for, at this epoch, and only keyless refusals follow."""
     head = _read_head(connection)
     vouched = head.hash if head.vouched == head.seq else _hash_at(connection, head.vouched)
-    claim = (head.since, head.vouched, vouched, head.mac)
+    claim = (head.since, head.vouched, vouched, epoch, head.mac)
     # What these keys have just made or checked themselves need not be computed again.
-    if claim != keys.vouched and not hmac.compare_digest(_mac(keys, *claim[:3]), head.mac):
-        raise tampered("its record is not the one that its key vouches for")
+    if claim != keys.vouched and not hmac.compare_digest(_mac(keys, *claim[:4]), head.mac):
+        raise tampered("its record is not the one that its key vouches for, or not of this epoch")
     if head.vouched != head.seq:
         _require_keyless_tail(connection, head, vouched)
     return head
@@ -137,14 +167,18 @@ def _read_head(connection: apsw.Connection) -> Head:
     return Head._make(heads[0])
 
 
-def _vouch(connection: apsw.Connection, keys: VaultKeys, since: int, seq: int, digest: bytes) -> None:
-    mac = _mac(keys, since, seq, digest)
+def _vouch(
+    connection: apsw.Connection, keys: VaultKeys, since: int, seq: int, digest: bytes, epoch: int | None
+) -> None:
+    mac = _mac(keys, since, seq, digest, epoch)
     connection.execute(_VOUCH, (seq, digest, since, mac))
-    keys.vouched = (since, seq, digest, mac)
+    keys.vouched = (since, seq, digest, epoch, mac)
 
 
-def _mac(keys: VaultKeys, since: int, seq: int, digest: bytes) -> bytes:
-    return hmac.digest(keys.audit, _VOUCHED + number_field(since) + number_field(seq) + field(digest), "sha256")
+def _mac(keys: VaultKeys, since: int, seq: int, digest: bytes, epoch: int | None) -> bytes:
+    told = _VOUCHED + number_field(since) + number_field(seq) + field(digest)
+    # Without it, all rows but these could be put back from an old copy: the record alone would be up to date.
+    return hmac.digest(keys.audit, told if epoch is None else told + number_field(epoch), "sha256")
 
 
 def _is_keyless(entry: chain.ChainRecord) -> bool:

@@ -147,7 +147,7 @@ def counted(row: DekRow, limits: SealLimits) -> DekRow:
 def tampered(finding: str) -> IntegrityError:
     return IntegrityError(
         f"the vault was changed by something other than codespar: {finding}",
-        hint="codespar secrets verify; keep the file, restore a backup",
+        hint="keep the file and restore a backup; then run: codespar secrets verify",
     )
 
 

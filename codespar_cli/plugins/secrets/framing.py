@@ -26,6 +26,18 @@ def framed(*fields: bytes) -> bytes:
     return b"".join([_LENGTH(len(field)) + field for field in fields])
 
 
+def unframed(data: bytes) -> list[bytes]:
+    """The fields that `framed` put together. Raises ValueError for bytes that it never answers."""
+    fields, at = [], 0
+    while at < len(data):
+        start = at + 4
+        at = start + int.from_bytes(data[at:start], "big")
+        if at > len(data):
+            raise ValueError("cut short")
+        fields.append(data[start:at])
+    return fields
+
+
 def number(value: int | None) -> bytes:
     """Eight big-endian bytes, two's complement; no bytes at all for None. Raises UNREADABLE."""
     return b"" if value is None else _NUMBER(value)

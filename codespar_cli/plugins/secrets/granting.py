@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -45,7 +46,9 @@ def limit(draft: TenantDraft, key: bytes, new: NewLimits) -> None:
 def change_grant(act: Act, draft: TenantDraft, key: bytes, new: NewLimits) -> SecretFacts:
     """The current version of a secret under its new limits. Raises NotFoundError, and UsageError when none is given."""
     if new.agents[0] is None and new.tools[0] is None:
-        raise UsageError("a grant needs agents or tools", hint="codespar secrets grant KEY --agents GLOBS")
+        raise UsageError(
+            "a grant needs agents or tools", hint=f"codespar secrets grant {shlex.quote(key.decode())} --anyone"
+        )
     latest = draft.tenant.latest.get(key)
     if latest is None or latest.state != LIVE:
         raise not_found(draft.tenant.row.name.decode(), key.decode())

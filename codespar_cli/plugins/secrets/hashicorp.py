@@ -180,7 +180,7 @@ class HashicorpSecrets:
         try:
             self._engine.look()
         except CodesparError as error:
-            return Health("error", error.message)
+            return Health("error", error.message, error.hint)
         return Health("ok", f"{self._engine.address}, KV version 2 at `{self._engine.mount}`")
 
     # ── how ──

@@ -96,9 +96,6 @@ class MasterKey:
     def unlock(self, vault_id: bytes, kdf: bytes | None) -> VaultKeys:
         return self.keys_for(vault_id)
 
-    def is_same_as(self, other: MasterKey) -> bool:
-        return hmac.compare_digest(self._material, other._material)
-
     def __repr__(self) -> str:
         return f"<MasterKey from {self.source}>"
 
@@ -112,7 +109,7 @@ class VaultKeys:
     def __init__(self, root: bytes, source: str) -> None:
         self._root = Key(root)
         self.source = source
-        self.vouched: tuple[int, int, bytes, bytes] | None = None
+        self.vouched: tuple[int, int, bytes, int | None, bytes] | None = None
         """What the record's head was last given by these keys, see `audit`: nothing secret, it stands in the file."""
 
     @cached_property

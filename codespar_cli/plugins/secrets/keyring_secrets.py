@@ -100,7 +100,7 @@ class KeyringSecrets:
         try:
             name = self._ask(lambda keyring: (keyring.get_password(self._service, "_"), _name_of(keyring))[1])
         except CodesparError as error:
-            return Health("error", error.message)
+            return Health("error", error.message, error.hint)
         return Health("ok", f"the system's keyring: {name}")
 
     def _place(self, tenant_id: str, key: str) -> tuple[str, str]:

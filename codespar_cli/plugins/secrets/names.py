@@ -17,10 +17,17 @@ def name_bytes(what: str, text: str) -> bytes:
     """The bytes of a tenant's or key's name. Raises UsageError when it is empty, too long or no UTF-8."""
     data = _utf8(f"the {what} name", text)
     if not data:
-        raise UsageError(f"the {what} name is empty", code="invalid_name")
+        hint = "see which there are: codespar secrets list"
+        if what == "tenant":
+            hint = "codespar --tenant default secrets list"
+        raise UsageError(
+            f"the {what} name is empty, expected 1 to {MAX_NAME_BYTES} bytes", code="invalid_name", hint=hint
+        )
     if len(data) > MAX_NAME_BYTES:
         raise UsageError(
-            f"the {what} name is {len(data)} bytes long, at most {MAX_NAME_BYTES} are possible", code="invalid_name"
+            f"the {what} name is {len(data)} bytes long, at most {MAX_NAME_BYTES} are possible",
+            code="invalid_name",
+            hint="shorten it; what is long belongs into the value: codespar secrets set --help",
         )
     return data
 
@@ -46,7 +53,10 @@ def note_bytes(text: str | None) -> bytes | None:
         return None
     data = _utf8("the note", text)
     if len(data) > MAX_NOTE_BYTES:
-        raise UsageError(f"the note is {len(data)} bytes long, at most {MAX_NOTE_BYTES} are possible")
+        raise UsageError(
+            f"the note is {len(data)} bytes long, at most {MAX_NOTE_BYTES} are possible",
+            hint="say in it where the long text is: --note 'see the wiki, page Keys'",
+        )
     return data
 
 

@@ -11,7 +11,7 @@ import os
 
 from codespar_cli.errors import IntegrityError, MasterKeyMalformed, SecretError
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import framed, number
+from codespar_cli.plugins.secrets.framing import framed, number, unframed
 from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey, VaultKeys
 
 SALT_BYTES = 16
@@ -21,7 +21,7 @@ MEMORY_KIB, PASSES, LANES = 65_536, 3, 4
 """RFC 9106, section 4, second recommended option."""
 MEMORY_BOUNDS, PASSES_BOUNDS, LANES_BOUNDS = (19_456, 262_144), (2, 16), (1, 16)
 _NAME = b"argon2id"
-_BYTES = 4 + len(_NAME) + 4 + SALT_BYTES + 3 * 12
+_SIZES = [len(_NAME), SALT_BYTES, 8, 8, 8]
 
 
 class Passphrase:
@@ -114,16 +114,14 @@ def costs_low(kdf: bytes | None) -> bool:
 def _parameters(kdf: bytes | None) -> tuple[bytes, int, int, int]:
     """Salt, memory in KiB, passes and lanes. Raises IntegrityError."""
     data = kdf if isinstance(kdf, bytes) else b""
-    start = 4 + len(_NAME) + 4
-    salt = data[start : start + SALT_BYTES]
-    memory, passes, lanes = (
-        int.from_bytes(data[at : at + 8], "big") for at in range(start + SALT_BYTES + 4, start + SALT_BYTES + 40, 12)
-    )
-    # Written anew it must be the same bytes: one spelling, nothing beside it.
-    if len(data) != _BYTES or max(memory, passes, lanes) >= 2**63:
+    try:
+        fields = unframed(data)
+    except ValueError:
+        raise _unusable() from None
+    if [len(field) for field in fields] != _SIZES or fields[0] != _NAME:
         raise _unusable()
-    if framed(_NAME, salt, number(memory), number(passes), number(lanes)) != data:
-        raise _unusable()
+    salt = fields[1]
+    memory, passes, lanes = (int.from_bytes(field, "big") for field in fields[2:])
     for found, (least, most) in ((memory, MEMORY_BOUNDS), (passes, PASSES_BOUNDS), (lanes, LANES_BOUNDS)):
         if not least <= found <= most:
             raise _unusable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def look_up(
 ) -> Found | None:
     """The value that the act's intent asks for, None when there is none; either is put on record.
 
-    Raises SecretDenied, VersionRetired, IntegrityError.
+    Raises SecretDenied, VersionRetired, IntegrityError; NotFoundError when only the version is missing.
     """
     tenant = act.vault.tenant(act.connection, name)
     if call is not None:
@@ -45,6 +46,8 @@ def look_up(
         require_granted(call, key.decode(), [own, *configured.of(key.decode())])
     row = None if tenant is None else wanted(act, tenant, key, act.intent.version)
     if tenant is None or row is None:
+        if tenant is not None and act.intent.version is not None and key in tenant.latest:
+            raise not_found(name.decode(), key.decode(), act.intent.version)
         act.record(outcome="missing")
         return None
     found = opened(act, tenant, row)
@@ -65,7 +68,7 @@ def wanted(act: Act, tenant: OpenTenant, key: bytes, version: int | None) -> Ver
         ended = row.retires_at is not None and row.retires_at <= act.now
         raise VersionRetired(
             f"version {number} of `{key.decode()}` was " + ("replaced and its grace is over" if ended else "destroyed"),
-            hint=f"see what is left: codespar secrets history {key.decode()}",
+            hint=f"see what is left: codespar secrets history {shlex.quote(key.decode())}",
         )
     return row if row.state == LIVE else None
 
@@ -86,7 +89,7 @@ def not_found(tenant: str, key: str, version: int | None = None) -> NotFoundErro
     if version is None:
         return NotFoundError(f"tenant `{tenant}` has no secret `{key}`", hint="codespar secrets list")
     return NotFoundError(
-        f"tenant `{tenant}` has no version {version} of `{key}`", hint=f"codespar secrets history {key}"
+        f"tenant `{tenant}` has no version {version} of `{key}`", hint=f"codespar secrets history {shlex.quote(key)}"
     )
 
 

@@ -32,6 +32,7 @@ _PUT_DEK = _replace_into("dek", DekRow)
 _PUT_ACCESS = _replace_into("access", AccessRow)
 _DROP_DEK = "DELETE FROM dek WHERE tenant = ? AND generation = ?"
 _NEW_TENANT = "INSERT INTO tenant (name, epoch, rows, mac) VALUES (?, 0, x'', x'') RETURNING id"
+_STRAYS = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE tenant = ?1" for table in ("version", "dek", "access"))  # noqa: S608
 _PUT_TENANT = "UPDATE tenant SET epoch = ?, rows = ?, mac = ? WHERE id = ?"
 _SET_HEADER = ", ".join(f"{column} = ?" for column in Header._fields)
 _PUT_HEADER = f"UPDATE header SET {_SET_HEADER}, unclean = max(unclean, ?)"  # noqa: S608
@@ -195,6 +196,9 @@ class Revision:
         if created_at is None:
             raise tampered("a tenant is gone")
         number = next(iter(self._connection.execute(_NEW_TENANT, (name,))))[0]
+        # Under its first manifest they would be rows that it does not list: nothing of it could be read again.
+        if list(self._connection.execute(_STRAYS, (number,))):
+            raise tampered("there are rows of a tenant that does not exist")
         row = TenantRow(number, name, 0, b"", b"")
         listed = Listed({}, {})
         draft = TenantDraft(self._connection, self._vault, row, listed, OpenTenant(row, Listed({}, {}), []))

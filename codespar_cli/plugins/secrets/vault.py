@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from codespar_cli.core.administration.secrets import (
+    VAULT_FILE,
     Destruction,
     KeyStatus,
     Progress,
@@ -31,10 +32,9 @@ from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.secrets.envelope import DEFAULT_LIMITS, SealLimits
 from codespar_cli.plugins.secrets.grants import ConfiguredGrants
 from codespar_cli.plugins.secrets.key_ring import KeyRing
-from codespar_cli.plugins.secrets.master_key import DEFAULT_REFERENCE, parse_reference
+from codespar_cli.plugins.secrets.master_key import DEFAULT_REFERENCE, PREVIOUS, parse_reference
 from codespar_cli.plugins.secrets.names import name_bytes
 from codespar_cli.plugins.secrets.reading import Found, described, look_up, not_found
-from codespar_cli.plugins.secrets.vault_rows import LIVE
 from codespar_cli.plugins.secrets.vault_session import Act, Intent, VaultSession
 from codespar_cli.plugins.secrets.vault_store import VaultStore
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 PROGRAM = "program"
 """The actor on record when a program asks through the contract, which names none."""
 DEFAULT_GRACE = timedelta(hours=24)
-STORE = "vault.db"
+STORE = VAULT_FILE
 
 
 class SecretsVault:
@@ -127,10 +127,8 @@ class SecretsVault:
         name = name_bytes("tenant", tenant_id)
         with self._session.act(Intent("secret.list", actor, tenant_id), durable=False) as act:
             tenant = act.vault.tenant(act.connection, name)
-            found: list[SecretFacts] = []
-            for key in sorted(tenant.latest) if tenant is not None else ():
-                if tenant is not None and tenant.latest[key].state == LIVE:
-                    found += described(act, tenant, key, [tenant.latest[key].version])
+            keys = [] if tenant is None else [(tenant, key) for key in sorted(tenant.live)]
+            found = [facts for one, key in keys for facts in described(act, one, key, [one.latest[key].version])]
             act.record(count=len(found))
         return found
 
@@ -301,7 +299,8 @@ class SecretsVault:
         with self._session.act(Intent("secret.verify", actor), durable=False) as act:
             report = verify_vault(act.connection, act.vault, self._limits)
             act.record(epoch_seen=report.epoch)
-        return report
+        problem = self._session.mark_problem
+        return report if problem is None else report._replace(warnings=(*report.warnings, problem))
 
     @property
     def exists(self) -> bool:
@@ -320,12 +319,21 @@ class SecretsVault:
             vault = self._session.look()
             if vault is not None and vault.keys.source != master.source:
                 return Health(
-                    "warning", f"still under the previous master key ({vault.keys.source}): run secrets rotate"
+                    "warning",
+                    f"still under the previous master key ({vault.keys.source}): run secrets rotate",
+                    "codespar secrets rotate",
                 )
             if vault is not None and master.raised_kdf(vault.header.kdf) is not None:
-                return Health("warning", "the passphrase is hashed at less than today's costs: run secrets rotate")
+                return Health(
+                    "warning",
+                    "the passphrase is hashed at less than today's costs: run secrets rotate",
+                    "codespar secrets rotate",
+                )
+            problem = self._session.mark_problem
+            if vault is not None and problem is not None:
+                return Health("warning", problem, "codespar secrets verify")
         except CodesparError as error:
-            return Health("error", str(error))
+            return Health("error", str(error), error.hint)
         return Health("ok", f"master key from {master.source}")
 
     def close(self) -> None:
@@ -382,7 +390,7 @@ class SecretsVault:
 
     def _ring_with(self, previous: str | None) -> KeyRing:
         ring = self._session.ring
-        return ring if previous is None else ring.with_previous(parse_reference(previous, "--previous"))
+        return ring if previous is None else ring.with_previous(parse_reference(previous, PREVIOUS))
 
     def _rotated(self, operation: Literal["rewrap", "reencrypt"], done: Rotated, *, dry_run: bool) -> RotationReport:
         emptied = dry_run or self._session.empty_log()

@@ -19,7 +19,15 @@ from codespar_cli.plugins.secrets.framing import READABLE_FORMATS, UNREADABLE
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.plugins.secrets.key_ring import KeyRing
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
-from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.vault_rows import (
+    LIVE,
+    AccessRow,
+    DekRow,
+    Header,
+    TenantRow,
+    VersionRow,
+    columns,
+)
 
 HEADER_SQL = f"SELECT {columns(Header)} FROM header"  # noqa: S608  column names of ours
 _TENANTS = f"SELECT {columns(TenantRow)} FROM tenant ORDER BY name"  # noqa: S608
@@ -56,9 +64,13 @@ class OpenTenant:
         self.access: Mapping[bytes, AccessRow] = listed.access
         self.digests: dict[tuple[bytes, int], bytes] = {}
         self.latest: dict[bytes, Latest] = {}
+        self.live: set[bytes] = set()
+        """The keys with a version that is neither deleted nor destroyed; it need not be the newest one."""
         for version in versions:
             self.digests[version.key, version.version] = version_digest(version)
             self.latest[version.key] = Latest(version.version, version.state)
+            if version.state == LIVE:
+                self.live.add(version.key)
         self.data_keys: dict[int, DataKey] = {}
 
     def read(self, connection: apsw.Connection, key: bytes, version: int) -> VersionRow:

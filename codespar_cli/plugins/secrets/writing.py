@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from codespar_cli.core.administration.secrets import SecretFacts
+from codespar_cli.core.administration.secrets import SecretFacts, cas_conflict
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.hidden import Hidden
-from codespar_cli.errors import UsageError, WriteConflict
+from codespar_cli.errors import UsageError
 from codespar_cli.plugins.secrets.envelope import Plaintext, SealLimits
 from codespar_cli.plugins.secrets.facts import facts_of
 from codespar_cli.plugins.secrets.granting import limit, new_limits
@@ -17,7 +17,7 @@ from codespar_cli.plugins.secrets.grants import grant_of
 from codespar_cli.plugins.secrets.names import micros, name_bytes, note_bytes, value_bytes
 from codespar_cli.plugins.secrets.reading import not_found
 from codespar_cli.plugins.secrets.revision import TenantDraft
-from codespar_cli.plugins.secrets.vault_rows import LIVE, VersionRow
+from codespar_cli.plugins.secrets.vault_rows import DESTROYED, LIVE, VersionRow
 from codespar_cli.plugins.secrets.vault_session import Act
 
 
@@ -52,29 +52,47 @@ class Written(NamedTuple):
     facts: SecretFacts
 
 
-def write_version(act: Act, draft: TenantDraft, new: NewVersion, limits: SealLimits) -> Written:
-    """The next version of a key, in a revision that is still to be finished. Raises WriteConflict, SecretError."""
+def write_version(act: Act, draft: TenantDraft, new: NewVersion, limits: SealLimits, *, carry: bool = False) -> Written:
+    """The next version of a key, in a revision that is still to be finished. Raises WriteConflict, SecretError.
+
+    With `carry` it keeps the current one's note and due date, see `carried`.
+    """
     latest = draft.tenant.latest.get(new.draft.key)
     current = latest.version if latest is not None and latest.state == LIVE else 0
     if new.cas is not None and new.cas != current:
-        raise _conflict(new.draft.key.decode(), new.cas, current)
+        raise cas_conflict(new.draft.key.decode(), new.cas, current)
     limit(draft, new.draft.key, new.limits)
-    row = new.draft._replace(version=latest.version + 1 if latest else 1, created_at=act.now)
+    row = carried(act, draft, new.draft) if carry else new.draft
+    row = row._replace(version=latest.version + 1 if latest else 1, created_at=act.now)
     return seal_version(act, draft, row, new.value, limits)
 
 
 def replace_version(act: Act, draft: TenantDraft, new: NewVersion, grace: timedelta, limits: SealLimits) -> Written:
     """The next version of a key that there is; those before it end after `grace`. Raises NotFoundError."""
     latest = draft.tenant.latest.get(new.draft.key)
-    if latest is None or latest.state != LIVE:
+    if latest is None or new.draft.key not in draft.tenant.live:
         raise not_found(draft.tenant.row.name.decode(), new.draft.key.decode())
+    row = carried(act, draft, new.draft)._replace(version=latest.version + 1, created_at=act.now)
     retires_at = _end_of(act.at, grace)
     for version in draft.tenant.versions_of(new.draft.key):
         older = draft.tenant.read(act.connection, new.draft.key, version)
-        if older.retires_at is None:
+        # What is destroyed has no end any more; an end that is nearer stays.
+        if older.state != DESTROYED and (older.retires_at is None or older.retires_at > retires_at):
             draft.put(older._replace(retires_at=retires_at))
-    row = new.draft._replace(version=latest.version + 1, created_at=act.now)
     return seal_version(act, draft, row, new.value, limits)
+
+
+def carried(act: Act, draft: TenantDraft, new: VersionRow) -> VersionRow:
+    """A new version that says no note or due date of its own has the current one's: due after as long as that was."""
+    latest = draft.tenant.latest.get(new.key)
+    if latest is None or latest.state != LIVE:
+        return new
+    before = draft.tenant.read(act.connection, new.key, latest.version)
+    if new.note is None:
+        new = new._replace(note=before.note)
+    if new.expires_at is None and before.expires_at is not None:
+        new = new._replace(expires_at=act.now + max(before.expires_at - before.created_at, 0))
+    return new
 
 
 def seal_version(act: Act, draft: TenantDraft, row: VersionRow, value: Plaintext, limits: SealLimits) -> Written:
@@ -102,9 +120,3 @@ def _end_of(at: datetime, grace: timedelta) -> int:
         return to_micros(at + grace)
     except OverflowError:
         raise UsageError("the grace is too long", hint="a duration such as 24h or 7d") from None
-
-
-def _conflict(key: str, expected: int, current: int) -> WriteConflict:
-    found = f"version {current} is current" if current else "there is none"
-    wanted = f"version {expected}" if expected else "no secret of this name"
-    return WriteConflict(f"`{key}`: expected {wanted}, {found}", hint=f"codespar secrets history {key}")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vault_kit import NEW, make_vault
 
 from codespar_cli.core.gate import Gate
+from codespar_cli.core.globs import is_glob
 from codespar_cli.core.hooks import CallContext, PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.errors import (
@@ -236,7 +237,7 @@ def test_more_grants_never_allow_more(entries, more, key, agent):
     assert allowed(fewer) or not allowed(entries)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), max_size=5))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9).filter(is_glob), max_size=5))
 def test_what_is_packed_comes_back(globs):
     from codespar_cli.plugins.secrets.grants import grant_of
     from codespar_cli.plugins.secrets.vault_rows import AccessRow

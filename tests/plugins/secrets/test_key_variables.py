@@ -48,7 +48,7 @@ def test_a_vault_whose_key_lies_in_a_keyring_names_what_unlocks_that(tmp_path, r
 
     environ = {"KEYRING_PROPERTY_KEYRING_KEY": "x", "VAULT_MASTER_KEY": OLD, "HOME": "/"}
     vault = SecretsVault.from_options({"master_key": reference}, Services(tmp_path), environ=environ)
-    assert vault.key_variables == ("KEYRING_PROPERTY_KEYRING_KEY",)
+    assert vault.key_variables == ("KEYRING_PROPERTY_KEYRING_KEY", "VAULT_MASTER_KEY_PREVIOUS")
 
 
 def test_a_vault_names_its_variables(tmp_path):

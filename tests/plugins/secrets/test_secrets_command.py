@@ -87,8 +87,8 @@ def test_a_value_on_the_command_line_is_refused_and_not_repeated(codespar):
         ["verify", CANARY],
     ):
         refused = done(codespar.run(*arguments, stdin=b"v"), 2)
-        assert b"never taken from the command line" in refused.stderr
-        assert b"codespar secrets set K" in refused.stderr
+        expected = b"never taken from the command line" if arguments[0] in {"set", "rotate"} else b"takes no more than"
+        assert expected in refused.stderr
     done(codespar.run("get", "K"), 6)
 
 
@@ -108,7 +108,7 @@ def test_a_value_on_the_command_line_is_refused_and_not_repeated(codespar):
     ],
 )
 def test_an_option_that_may_be_a_value_is_not_repeated(codespar, arguments):
-    done(codespar.run(*arguments, stdin=b"v"), 2)
+    done(codespar.run(*arguments, stdin=b"v"), 6 if "--from-file" in arguments else 2)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,6 @@ def test_an_option_that_may_be_a_value_is_not_repeated(codespar, arguments):
         (["set", "K", "--generate", "7"], b""),
         (["set", "K", "--generate", "65537"], b""),
         (["set", "K", "--generate", "20", "--from-file", "x"], b""),
-        (["set", "K", "--from-file", "missing"], b""),
         (["set", "K", "--from-file", "."], b""),
         (["set", "K", "--cas", "-1"], b"v"),
         (["set"], b"v"),
