@@ -11,6 +11,7 @@ from typing import Any
 import typer.core
 
 from codespar_cli.cli.secret_input import refuse_value_in_argv
+from codespar_cli.core.core_dumps import forbid_core_dumps
 from codespar_cli.errors import UsageError
 
 
@@ -20,6 +21,7 @@ class DiscreetCommand(typer.core.TyperCommand):
     allow_extra_args = True
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        forbid_core_dumps()  # before a value is read from anywhere
         try:
             rest: list[str] = super().parse_args(ctx, args)
         except Exception as error:
@@ -28,7 +30,7 @@ class DiscreetCommand(typer.core.TyperCommand):
                 raise
             # `from None`: the exception would carry what was typed.
             raise UsageError(finding, hint=f"{ctx.command_path} --help") from None
-        refuse_value_in_argv(ctx.params.get("key"), ctx.args)
+        refuse_value_in_argv(ctx.command_path, ctx.params.get("key"), ctx.args)
         return rest
 
 

@@ -8,6 +8,7 @@ ever interpolated: a `$` that could mean that is an error, since the value would
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -15,9 +16,10 @@ from codespar_cli.errors import UsageError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _START = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?P<equals>=)[ \t]*")
-_EMPTY = re.compile(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
+_EMPTY = re.compile(r"[ \t]*(?:#[^\r\n]*)?\r?(?:\n|\Z)")
+_COMMENT = re.compile(r"[ \t]*#")
 _UNQUOTED = re.compile(r"(?P<value>(?:[^\s#]|(?<![ \t=])#|[ \t]+(?=[^ \t\r\n#]))*)")
-_REST = re.compile(r"(?:[ \t]+#[^\n]*|[ \t]*)\r?(?:\n|\Z)")
+_REST = re.compile(r"(?:[ \t]+#[^\r\n]*|[ \t]*)\r?(?:\n|\Z)")
 _ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9A-Fa-f]{4})|(?P<letter>.))|[$`]|\r\n?", re.DOTALL)
 _DOUBLE = re.compile(r'"(?P<body>[^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _SINGLE = re.compile(r"'(?P<body>[^']*)'")
@@ -57,6 +59,7 @@ def parse_dotenv(data: bytes, file: str) -> dict[str, Assignment]:
                 code="duplicate_key",
                 file=file,
                 line=assignment.line,
+                hint=f"keep the one that is meant, then look: {_look(file)}",
             )
     return found
 
@@ -79,7 +82,12 @@ def _decoded(data: bytes, file: str) -> str:
         place = error.start
     # Raised out here, since the other one would come along with the whole file in it.
     line = data.count(b"\n", 0, place) + 1
-    raise UsageError("not valid UTF-8", code="invalid_utf8", file=file, line=line)
+    hint = f"say what it is in, such as: iconv -f LATIN1 -t UTF-8 {shlex.quote(file)} | codespar secrets import -"
+    raise UsageError("expected UTF-8, found other bytes", code="invalid_utf8", file=file, line=line, hint=hint)
+
+
+def _look(file: str) -> str:
+    return f"codespar secrets import {'-' if file == 'stdin' else shlex.quote(file)} --dry-run"
 
 
 def _assignments(text: str, file: str) -> Iterator[Assignment]:
@@ -92,13 +100,18 @@ def _assignments(text: str, file: str) -> Iterator[Assignment]:
         try:
             name, value, end = _assignment(text, place)
         except _Broken as error:
-            raise UsageError(error.words, code="dotenv_invalid", file=file, line=line, hint=error.hint) from None
+            hint = error.hint or f"close it where the value ends, then look: {_look(file)}"
+            raise UsageError(error.words, code="dotenv_invalid", file=file, line=line, hint=hint) from None
         yield Assignment(name, value, line)
         line += text.count("\n", place, end)
         place = end
 
 
 def _assignment(text: str, place: int) -> tuple[str, str, int]:
+    if _COMMENT.match(text, place):  # one that ends with its line is skipped before
+        raise _Broken(
+            "a carriage return without a line feed", "end lines with \\n: tr '\\r' '\\n' makes one of the other"
+        )
     start = _START.match(text, place)
     if start is None:
         raise _Broken("expected NAME=VALUE", "a name is letters, digits, `_`, `.` and `-`, and begins with no digit")

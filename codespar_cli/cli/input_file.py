@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from typing import NamedTuple
 
@@ -32,10 +33,11 @@ def read_input(terminal: Terminal, path: str) -> InputFile:
             facts = os.fstat(stream.fileno())
             data = stream.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise NotFoundError(f"no such file: `{path}`") from None
+        folder = os.path.dirname(path) or "."  # noqa: PTH120  as text: what was typed may be no path
+        raise NotFoundError(f"no such file: `{path}`", hint=f"ls -l {shlex.quote(folder)}") from None
     except (OSError, ValueError) as error:
         words = (getattr(error, "strerror", None) or "not a path").lower()
-        raise UsageError(f"cannot be read: {words}", file=path) from None
+        raise UsageError(f"cannot be read: {words}", file=path, hint=f"ls -ld {shlex.quote(path)}") from None
     mode = stat.S_IMODE(facts.st_mode)
     exposed = mode if stat.S_ISREG(facts.st_mode) and mode & 0o077 else None
     return InputFile(path, _bounded(path, data), exposed)
@@ -43,5 +45,9 @@ def read_input(terminal: Terminal, path: str) -> InputFile:
 
 def _bounded(name: str, data: bytes) -> bytes:
     if len(data) > MOST_BYTES:
-        raise UsageError(f"longer than {MOST_BYTES} bytes", file=name)
+        raise UsageError(
+            f"longer than {MOST_BYTES} bytes",
+            file=name,
+            hint="split it: split --line-bytes=8M FILE, or name another file",
+        )
     return data

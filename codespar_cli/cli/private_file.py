@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from codespar_cli.errors import StoreError, UsageError
 
 PRIVATE = 0o600
+_ENDING = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 
 
 def check_target(path: Path, option: str) -> None:
@@ -24,15 +26,30 @@ def check_target(path: Path, option: str) -> None:
         raise UsageError(f"{option}: {words}", file=str(path)) from None
     if stat.S_ISLNK(mode):
         raise UsageError(
-            f"{option}: a symbolic link is not followed", code="symlink", file=str(path), hint=f"rm {path}"
+            f"{option}: a symbolic link is not followed",
+            code="symlink",
+            file=str(path),
+            hint=f"name the file itself, {option} FILE",
         )
     if not stat.S_ISREG(mode):
         raise UsageError(f"{option}: expected a file, found something else", file=str(path), hint=f"ls -ld {path}")
 
 
 def write_private(path: Path, data: bytes, option: str) -> None:
-    """Put the file in place with mode 0600, durably, in one step. Raises UsageError, StoreError."""
+    """Put the file in place with mode 0600, durably, in one step. Raises UsageError, StoreError.
+
+    A signal that would end us waits until no half of it lies about.
+    """
     check_target(path, option)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        _replace(path, data, option)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    _sync(path.parent)
+
+
+def _replace(path: Path, data: bytes, option: str) -> None:
     try:
         descriptor, name = tempfile.mkstemp(prefix=".codespar-", dir=path.parent)
     except OSError as error:
@@ -50,7 +67,6 @@ def write_private(path: Path, data: bytes, option: str) -> None:
         if isinstance(error, OSError):
             raise _unwritable(path, option, error) from None
         raise
-    _sync(path.parent)
 
 
 def _sync(directory: Path) -> None:

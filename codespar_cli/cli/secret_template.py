@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from codespar_cli.core.administration.secrets import Secret
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.errors import CodesparError, UsageError
 
 EXPECTED = "{{ codespar://tenant/KEY }}"
@@ -49,17 +50,18 @@ def places(template: bytes, file: str) -> list[Place]:
     return list(_places(template, file))
 
 
-def filled(template: bytes, found: list[Place], value_of: Callable[[Reference], Secret], file: str) -> bytes:
+def filled(template: bytes, found: list[Place], value_of: Callable[[Reference], Secret], file: str) -> Hidden[bytes]:
     """The template with values in place of references, each asked for once. An error tells the line."""
-    values: dict[Reference, bytes] = {}
-    parts, end = [], 0
+    values: dict[Reference, Secret] = {}
     for place in found:
         if place.reference not in values:
             with located(file, place):
-                values[place.reference] = value_of(place.reference).reveal().encode()
-        parts += [template[end : place.start], values[place.reference]]
+                values[place.reference] = value_of(place.reference)
+    parts, end = [], 0
+    for place in found:
+        parts += [template[end : place.start], values[place.reference].reveal().encode()]
         end = place.end
-    return b"".join([*parts, template[end:]])
+    return Hidden(b"".join([*parts, template[end:]]))
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import pwd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.cli.session import Session
-from codespar_cli.core.administration.secrets import Secret, SecretFacts
+from codespar_cli.core.administration.secrets import VAULT_FILE, Secret, SecretFacts
+from codespar_cli.core.hidden import without_frames
 from codespar_cli.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ def run(session: Session, options: Options) -> int:
 
     Raises NotFoundError, VersionRetired, SecretDenied.
     """
+    tell_unasked_vault(session)
     secret = _find(session, options)
     if options.reveal and options.output != "json":
-        session.terminal.raw(secret.reveal().encode())
+        without_frames(lambda: session.terminal.raw(secret.reveal().encode()))
     else:
         _show(session, secret, options)
     if secret.facts.state == "expired":
@@ -50,6 +52,33 @@ def actor() -> str:
         return f"cli:uid-{os.getuid()}"
 
 
+def own_command(session: Session, verb: str, key: str, *, tenant: str | None = None) -> str:
+    """`codespar secrets VERB KEY` as it is to be typed, for the tenant that this command is about."""
+    import shlex
+
+    owner = session.tenant_option if tenant is None else tenant
+    return shlex.join(["codespar", *(["--tenant", owner] if owner else []), "secrets", verb, key])
+
+
+def not_there(session: Session, vault: Any, key: str, *, tenant: str | None = None) -> NotFoundError:
+    """What a backend that answers None means, with what puts the secret there."""
+    owner = session.tenant if tenant is None else tenant
+    advice = getattr(vault, "advice", None)
+    hint = advice(owner, key) if callable(advice) else own_command(session, "set", key, tenant=tenant)
+    return NotFoundError(f"tenant `{owner}` has no secret `{key}`", hint=hint)
+
+
+def tell_unasked_vault(session: Session) -> None:
+    """Outside of a project the environment is read: whoever has a vault is told that it was not asked."""
+    if session.config.path is not None:
+        return
+    vault = session.config.state_dir / VAULT_FILE
+    if vault.exists():
+        session.terminal.note(
+            f"no plugins.toml found: read from the environment; the vault at {vault} was not asked", style="yellow"
+        )
+
+
 def require_grants(vault: Any) -> None:
     """Raises UsageError for a backend that knows no grants: asking it for some must not look as if they held."""
     if getattr(vault, "grants", False) is not True:
@@ -65,7 +94,10 @@ def _show(session: Session, secret: Secret, options: Options) -> None:
     from codespar_cli.cli.views import secrets as view
 
     if options.output == "json":
-        session.terminal.json(view.secret_json(secret.facts, value=secret.reveal() if options.reveal else None))
+        shown = secret if options.reveal else None
+        without_frames(
+            lambda: session.terminal.json(view.secret_json(secret.facts, value=shown.reveal() if shown else None))
+        )
         return
     for name, text in view.secret_lines(secret.facts, session.clock()):
         session.terminal.line(f"{name:<12} {text}")
@@ -73,7 +105,8 @@ def _show(session: Session, secret: Secret, options: Options) -> None:
 
 def _find(session: Session, options: Options) -> Secret:
     """From any backend: one that knows no versions and no fingerprints is asked for the value alone."""
-    version = None if options.version is None else version_number(options.version, "--version")
+    history = own_command(session, "history", options.key)
+    version = None if options.version is None else version_number(options.version, "--version", history)
     asked_for = _asked_for(session, options)
     vault = session.able("secrets", "get" if version is None else "fetch")
     if asked_for:
@@ -86,7 +119,7 @@ def _find(session: Session, options: Options) -> Secret:
         return Secret(facts, "")
     value = vault.get(session.tenant, options.key)
     if value is None:
-        raise NotFoundError(f"tenant `{session.tenant}` has no secret `{options.key}`")
+        raise not_there(session, vault, options.key)
     return Secret(SecretFacts(options.key, session.tenant, None, "current", None, None, None, None, None), value)
 
 
@@ -94,15 +127,21 @@ def _asked_for(session: Session, options: Options) -> dict[str, ToolCall]:
     """The call of the agent that is to be asked as; nothing when it is the person who asks."""
     if options.agent is None:
         if options.tool is not None:
-            raise UsageError("--tool says for which tool an agent asks: add --agent NAME")
+            import shlex
+
+            asked = shlex.join(["--agent", "NAME", "--tool", options.tool])
+            raise UsageError(
+                "--tool says for which tool an agent asks: expected --agent NAME with it, found none",
+                hint=f"{own_command(session, 'get', options.key)} {asked}",
+            )
         return {}
     from codespar_cli.core.hooks import CallContext, ToolCall
 
     return {"call": ToolCall(options.agent, options.tool or "", None, CallContext(tenant=session.tenant))}
 
 
-def version_number(text: str, option: str) -> int:
-    """Raises UsageError, which does not repeat what may be a value in the wrong place."""
+def version_number(text: str, option: str, hint: str) -> int:
+    """Raises UsageError, which does not repeat what may be a value in the wrong place. `hint` shows which there are."""
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise UsageError(f"{option}: expected a whole number above 0")
+        raise UsageError(f"{option}: expected a whole number above 0, found what is none", hint=hint)
     return int(text)

@@ -173,6 +173,28 @@ class Gate:
             return self.registry.get_secret(tenant, key, call=call)
         return self.registry.get_secret(tenant, key)
 
+    async def aget_secret(self, call: ToolCall, key: str) -> str | None:
+        """`get_secret` off the event loop: a vault may wait for a lock, a disk or a server.
+
+        What was asked for is asked for once and recorded once, also when the task is cancelled meanwhile; then nobody
+        gets the value.
+        """
+        if self.registry.secrets is None:
+            return self.get_secret(call, key)
+        import asyncio
+        from contextvars import copy_context
+
+        def ask() -> str | None:
+            try:
+                return self.get_secret(call, key)
+            except StopIteration as error:  # no future can hold one: whoever awaits it would wait for ever
+                raise RuntimeError("the secrets plugin raised StopIteration") from error
+
+        # Handed over at once, and as no task of its own: whoever cancels every task does not cancel it before it began.
+        answer = asyncio.get_running_loop().run_in_executor(None, copy_context().run, ask)
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to look at it
+        return await asyncio.shield(answer)
+
     # ── around ──
 
     def call(

@@ -17,7 +17,9 @@ from typing import TypeAlias
 
 Matcher: TypeAlias = Callable[[str], bool]
 
+EXPECTED = "a glob such as `billing-*` or `stripe/**`"
 _LONG = 256
+_FOREIGN = frozenset("[]{}?\\")
 
 
 @lru_cache(maxsize=4096)
@@ -36,6 +38,13 @@ def compile_glob(pattern: str) -> Matcher:
 
 def matches(pattern: str, name: str) -> bool:
     return compile_glob(pattern)(name)
+
+
+def is_glob(text: object) -> bool:
+    """Whether this is written as a glob: what other pattern languages write would be taken literally, and never match."""
+    if not isinstance(text, str) or not text or text.startswith("re2:") or not _FOREIGN.isdisjoint(text):
+        return False
+    return not any("**" in segment and segment != "**" for segment in text.split("/"))
 
 
 def literal_prefix(pattern: str) -> str:

@@ -64,8 +64,18 @@ class GuardedCall:
         self._end(kind)
 
     def secret(self, key: str) -> str | None:
-        """A credential for this very call, see `Gate.get_secret`."""
+        """A credential for this very call, see `Gate.get_secret`. Raises RuntimeError unless it is allowed and under way."""
+        self._require_allowed()
         return self._gate.get_secret(self._call, key)
+
+    async def asecret(self, key: str) -> str | None:
+        """`secret` off the event loop, see `Gate.aget_secret`."""
+        self._require_allowed()
+        return await self._gate.aget_secret(self._call, key)
+
+    def _require_allowed(self) -> None:
+        if not (self._under_way.locked() and self.decision is not None and self.decision.allowed):
+            raise RuntimeError("a call gets its secret inside `with gate.call(…)`, once the policy has allowed it")
 
     def _claim(self) -> None:
         if not self._under_way.acquire(blocking=False):

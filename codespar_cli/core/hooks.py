@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 Cost: TypeAlias = Decimal | int | float | str
 """Money in the policy's currency. A `Decimal` or a string is exact; a float is taken at its shortest repr."""
@@ -198,8 +198,20 @@ class IntegrationHook(Protocol):
 # ── what every kind may say of itself ──────────────────────────────────────────────────────────────────────────
 
 
-class Health(NamedTuple):
-    """The answer of the optional `health()`: `ok`, `warning` or `error`, and one line saying why."""
-
+class _StateAndMessage(NamedTuple):
     state: Literal["ok", "warning", "error"]
-    message: str = ""
+    message: str
+
+
+class Health(_StateAndMessage):
+    """The answer of the optional `health()`: `ok`, `warning` or `error`, and one line saying why.
+
+    `hint` is what to run then; it is no part of the pair, so that code which takes the two apart goes on working.
+    """
+
+    hint: str | None
+
+    def __new__(cls, state: Literal["ok", "warning", "error"], message: str = "", hint: str | None = None) -> Self:
+        health = super().__new__(cls, state, message)
+        health.hint = hint
+        return health

@@ -44,18 +44,22 @@ def describe(value: object) -> str:
             return f"`{visible(str(value)[:60])}`"
 
 
-def simple(expected: str, accepts: Callable[[Any], bool], *, shown: bool = True) -> Check:
+def simple(expected: str, accepts: Callable[[Any], bool], *, shown: bool = True, hint: str | None = None) -> Check:
     """`shown=False` where the value may be a secret that was put in the wrong place: then it is never repeated."""
 
     def check(value: Any, path: Path) -> Iterator[Problem]:
         if not accepts(value):
-            yield Problem(path, f"expected {expected}, found {_found(value, shown=shown)}")
+            yield Problem(path, f"expected {expected}, found {_found(value, shown=shown)}", hint)
 
     return check
 
 
 def _found(value: object, *, shown: bool) -> str:
     return "a text that is neither" if not shown and isinstance(value, str) else describe(value)
+
+
+def duration(hint: str | None = None) -> Check:
+    return simple(A_DURATION, _is_duration, hint=hint)
 
 
 def _is_duration(value: Any) -> bool:
@@ -71,7 +75,7 @@ def _is_duration(value: Any) -> bool:
 TEXT = simple("a string", lambda value: isinstance(value, str) and value != "" and "\0" not in value)
 FLAG = simple("true or false", lambda value: isinstance(value, bool))
 COUNT = simple("a whole number above 0", lambda value: type(value) is int and value > 0)
-DURATION = simple(A_DURATION, _is_duration)
+DURATION = duration()
 REFERENCE = simple(A_REFERENCE, is_reference, shown=False)
 # A URL may hold a password: what is found is never repeated.
 STORE = simple(

@@ -36,6 +36,7 @@ class PluginStatus(NamedTuple):
     message: str
     source: str
     loadable: bool = True
+    hint: str | None = None
 
 
 def plugin_statuses(config: Config, builtins: Builtins, *, clock: Clock = system_clock) -> list[PluginStatus]:
@@ -52,9 +53,9 @@ def plugin_statuses(config: Config, builtins: Builtins, *, clock: Clock = system
             found.append(status)
         if not backends:
             source = str(config.path) if config.path else "default"
-            found.append(PluginStatus(kind, NONE, False, *_ABSENT[kind], source=source))
+            found.append(_told(kind, NONE, False, _ABSENT[kind], source))
     for place, health in zip(asked, checked(list(asked.values())), strict=True):
-        found[place] = found[place]._replace(health=health.state, message=health.message)
+        found[place] = found[place]._replace(health=health.state, message=health.message, hint=health.hint)
     return found
 
 
@@ -66,8 +67,13 @@ def _status(
         plugin = create_plugin(backend, config, builtins, services_for(config, builtins, clock=clock))
         register_plugin(taken, backend, plugin, config)
     except CodesparError as error:
-        return None, PluginStatus(backend.kind, backend.name, True, "error", str(error), backend.source, loadable=False)
-    return plugin, PluginStatus(backend.kind, backend.name, True, *health_of(plugin), source=backend.source)
+        health = Health("error", str(error), error.hint)
+        return None, _told(backend.kind, backend.name, True, health, backend.source)._replace(loadable=False)
+    return plugin, _told(backend.kind, backend.name, True, health_of(plugin), backend.source)
+
+
+def _told(kind: str, name: str, active: bool, health: Health, source: str) -> PluginStatus:
+    return PluginStatus(kind, name, active, health.state, health.message, source, hint=health.hint)
 
 
 def _has_more_to_say(plugin: object) -> bool:
@@ -130,10 +136,11 @@ def _guarded(ask: Callable[[], Any]) -> Health:
         state, message = answer
         if not isinstance(state, str) or state not in {"ok", "warning", "error"}:
             return Health("error", "its health check answered nonsense")
-        return Health(state, clean_line(str(message)))  # type: ignore[arg-type]  # one of the three above
+        hint = getattr(answer, "hint", None)
+        return Health(state, clean_line(str(message)), clean_line(hint) if isinstance(hint, str) else None)  # type: ignore[arg-type]  # one of the three above
     except KeyboardInterrupt:
         raise
     except CodesparError as error:
-        return Health("error", str(error))
+        return Health("error", str(error), error.hint)
     except BaseException as error:  # also SystemExit: who is ill does not end the one who asks
         return Health("error", f"its health check failed: {type(error).__name__}")

@@ -21,6 +21,7 @@ from codespar_cli.errors import ConfigError
 EXPECTED = "`secret:KEY`, `env:NAME` or `file:PATH`"
 SCHEMES = ("secret:", "env:", "file:")
 _MAX_BYTES = 65_536
+_READLINK = "readlink -f"
 
 
 class SecretSource(Protocol):
@@ -144,26 +145,36 @@ def unresolved(resolve: Callable[[str], str | None], *references: str, key: str)
 
 
 def private_text(path: Path) -> str | None:
-    """The text of a file that only its owner, who is us, can touch; one newline at its end is dropped.
+    """The text of a private file; one newline at its end is dropped.
 
-    None when it is not there. Raises ConfigError, which never shows what is in it.
+    None when it is not there. Raises FileUnusable, which never shows what is in it.
     """
+    data = private_bytes(path)
+    return None if data is None else _decoded(path, data)
+
+
+def private_bytes(path: Path) -> bytes | None:
+    """What is in a file that only its owner, who is us, can touch; None when it is not there. Raises FileUnusable."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         link = getattr(error, "errno", None) == errno.ELOOP  # what O_NOFOLLOW says of one
-        words = "is a symbolic link" if link else f"cannot be read: {str(getattr(error, 'strerror', error)).lower()}"
-        raise _unusable(path, words) from None
+        if link:
+            raise FileUnusable(
+                path, "is a symbolic link", f"name the file itself: {_READLINK} {_quoted(path)}"
+            ) from None
+        words = str(getattr(error, "strerror", None) or error).lower()
+        raise FileUnusable(path, f"cannot be read: {words}") from None
     try:
         _check_private(path, os.fstat(descriptor))
         data = os.read(descriptor, _MAX_BYTES + 1)
     finally:
         os.close(descriptor)
     if len(data) > _MAX_BYTES:
-        raise _unusable(path, f"is longer than {_MAX_BYTES} bytes")
-    return _decoded(path, data)
+        raise FileUnusable(path, f"is longer than {_MAX_BYTES} bytes")
+    return data
 
 
 def _decoded(path: Path, data: bytes) -> str:
@@ -172,27 +183,31 @@ def _decoded(path: Path, data: bytes) -> str:
     except UnicodeDecodeError:
         text = None
     if text is None:  # outside of `except`: that exception holds the bytes
-        raise _unusable(path, "is not valid UTF-8")
+        raise FileUnusable(path, "is not valid UTF-8")
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def _check_private(path: Path, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise _unusable(path, "is not a regular file")
+        raise FileUnusable(path, "is not a regular file")
     if facts.st_uid != os.geteuid():
-        raise _unusable(path, f"belongs to another user (uid {facts.st_uid})")
+        raise FileUnusable(path, f"belongs to another user (uid {facts.st_uid})", exposed=True)
     if facts.st_mode & 0o077:
-        raise _unusable(
-            path,
-            f"can be used by others (mode {stat.S_IMODE(facts.st_mode):04o})",
-            f"chmod 600 {shlex.quote(str(path))}",
-        )
+        mode = f"mode {stat.S_IMODE(facts.st_mode):04o}"
+        raise FileUnusable(path, f"can be used by others ({mode})", f"chmod 600 {_quoted(path)}", exposed=True)
 
 
-def _unusable(path: Path, words: str, hint: str | None = None) -> ConfigError:
-    # The path is in the message: `file` is where the reference stands, and whoever catches this fills it in.
-    return ConfigError(
-        f"the file `{visible(str(path))}` {words}",
-        code="reference_unusable",
-        hint=hint or f"ls -l {shlex.quote(str(path))}",
-    )
+class FileUnusable(ConfigError):
+    """A file with a credential that cannot be used, in `words`; `exposed` when others have or had access to it."""
+
+    code = "reference_unusable"
+
+    def __init__(self, path: Path, words: str, hint: str | None = None, *, exposed: bool = False) -> None:
+        # The path is in the message: `file` is where the reference stands, and whoever catches this fills it in.
+        super().__init__(f"the file `{visible(str(path))}` {words}", hint=hint or f"ls -ld {_quoted(path)}")
+        self.words = words
+        self.exposed = exposed
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

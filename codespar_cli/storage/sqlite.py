@@ -236,8 +236,9 @@ class Database:
                 connection.execute("PRAGMA secure_delete=ON")
             # The last one out must not pay for a checkpoint, and must not delete the log while others start.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            with connection:  # one snapshot: a migration that commits in between would look like damage
-                version = self._version(connection)
+            connection.execute("BEGIN")  # one snapshot: a migration that commits in between would look like damage
+            version = self._version(connection)
+            connection.execute("COMMIT")  # `with connection` would hide why it failed: a read error would be damage
         except BaseException:
             connection.close()  # left open it would go on holding its locks
             raise

@@ -18,7 +18,7 @@ PEM = "-----BEGIN KEY-----\nMIIBVgIBADANBgkq\nhkiG9w0BAQEFAASC\n\tindented/line=
 
 
 def shown(text, *values):
-    return mask(text if isinstance(text, bytes) else text.encode(), spellings(values))
+    return mask(text if isinstance(text, bytes) else text.encode(), *spellings(values))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,9 @@ def shown(text, *values):
         html.escape(VALUE),
         html.escape(VALUE, quote=False),
         shlex.quote(VALUE)[1:-1],
+        html.escape(VALUE).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+        json.dumps(json.dumps(VALUE)[1:-1])[1:-1],
+        "p\\u00E4$$ w/rd\\u002B\\u0022q\\u0027\\u0026\\u003Cx\\u003E\\\\end~1234",
         VALUE.replace("'", "'\\''"),
     ],
 )
@@ -66,15 +69,37 @@ def test_base64_is_masked_in_every_alignment(before, urlsafe):
     assert shown(whole, value) == whole[:first] + MASK + whole[last:]
 
 
-@pytest.mark.parametrize("command", [["base64"], ["base64", "-w", "64"], ["base64", "-w0"], ["xxd", "-p"]])
-def test_what_command_line_tools_print_is_masked(command):
-    value = "".join(chr(33 + number * 7 % 90) for number in range(200))
-    try:
-        printed = subprocess.run(command, input=value.encode(), capture_output=True, check=True).stdout
-    except FileNotFoundError:
-        pytest.skip(f"no {command[0]} here")
-    left = shown(printed, value).replace(MASK, b"").replace(b"\n", b"").rstrip(b"=")
-    assert len(left) <= 4
+@pytest.mark.parametrize("before", [0, 1, 2, 5, 31, 60, 75])
+@pytest.mark.parametrize(
+    "command", [["base64"], ["base64", "-w", "64"], ["base64", "-w7"], ["base64", "-w0"], ["xxd", "-p"]]
+)
+def test_what_command_line_tools_print_is_masked_wherever_they_break_the_line(command, before):
+    for size in (38, 200):
+        value = "".join(chr(33 + number * 7 % 90) for number in range(size))
+        try:
+            printed = subprocess.run(
+                command, input=b"#" * before + value.encode(), capture_output=True, check=True
+            ).stdout
+        except FileNotFoundError:
+            pytest.skip(f"no {command[0]} here")
+        left = shown(printed, value).replace(MASK, b"").replace(b"\n", b"").rstrip(b"=")
+        neighbours = before * 2 if command[0] == "xxd" else (before * 8 + 5) // 6
+        assert len(left) <= neighbours + 4
+
+
+def test_an_encoding_with_the_line_ends_of_a_terminal_is_masked():
+    value = "correct horse battery staple, the whole of it"
+    whole = base64.b64encode(b"user:" + value.encode())
+    for end in (b"\n", b"\r\n", b"\r"):
+        broken = end.join(whole[start : start + 10] for start in range(0, len(whole), 10))
+        left = shown(broken, value)
+        assert MASK in left
+        assert len(left.replace(MASK, b"")) <= 12
+
+
+def test_the_same_byte_again_and_again_is_masked_in_one_go():
+    value = "a" * 20_000
+    assert shown("x" + "a" * 1_000_000 + "y", value) == b"x" + MASK + b"y"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +149,7 @@ def test_overlapping_and_touching_values_leave_nothing():
 
 
 def test_what_cannot_be_a_beginning_comes_at_once():
-    masker = Masker(spellings(["secret-value"]))
+    masker = Masker(*spellings(["secret-value"]))
     assert masker.feed(b"Password: ") == b"Password: "
     assert masker.feed(b"it is sec") == b"it is "
     assert masker.feed(b"ond") == b"second"
@@ -133,7 +158,7 @@ def test_what_cannot_be_a_beginning_comes_at_once():
 
 
 def test_a_person_who_waits_sees_at_most_three_held_characters():
-    masker = Masker(spellings(["secret-value"]))
+    masker = Masker(*spellings(["secret-value"]))
     assert masker.feed(b"is") == b"i"
     assert masker.hides_little
     assert masker.glimpse() == b"s"
@@ -162,3 +187,14 @@ def test_nothing_is_changed_without_needles():
 def test_a_sieve_refuses_what_it_cannot_find():
     with pytest.raises(ValueError, match="3 bytes"):
         sieves({b"abc"})
+
+
+def test_a_line_that_is_over_is_shown():
+    """Also where it ends with a few characters that an encoding may begin with."""
+    value = "correct horse battery staple"
+    encoded = base64.b64encode(value.encode())
+    for size in range(1, 8):
+        masker = Masker(*spellings([value]))
+        line = b"job " + encoded[:size] + b"\n"
+        assert masker.feed(line) == line
+    assert MASK in shown(encoded[:20] + b"\n" + encoded[20:], value)

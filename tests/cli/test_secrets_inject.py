@@ -1,5 +1,9 @@
 """`codespar secrets inject`: references become values, every other byte stays, and it is all or nothing."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,9 +108,11 @@ def test_everything_but_references_keeps_its_bytes(parts):
     found = places(template, "t")
     assert all(place.line == template.count(b"\n", 0, place.start) + 1 for place in found)
     value = Secret(None, "{{ codespar://t/k }}")  # a value is not looked at again
-    assert filled(template, found, lambda reference: value, "t") == template
+    assert filled(template, found, lambda reference: value, "t").reveal() == template
     other = Secret(None, "V")
-    assert filled(template, found, lambda reference: other, "t") == template.replace(b"{{ codespar://t/k }}", b"V")
+    assert filled(template, found, lambda reference: other, "t").reveal() == template.replace(
+        b"{{ codespar://t/k }}", b"V"
+    )
 
 
 def test_an_unfinished_reference_is_told_with_its_line():
@@ -114,3 +120,21 @@ def test_an_unfinished_reference_is_told_with_its_line():
         places(b"a\nb {{ codespar://t/k }\n}", "t")
     assert caught.value.line == 2
     assert str(Reference("t", "k", 2)) == "codespar://t/k?version=2"
+
+
+def test_a_signal_that_ends_us_leaves_no_half_of_a_file(tmp_path):
+    """SIGTERM at the moment the file is written: it is in place, or nothing is; never a temporary one beside it."""
+    script = (
+        "import os, signal, sys; from pathlib import Path; from codespar_cli.cli import private_file\n"
+        "real = os.fsync\n"
+        "def fsync(number):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    real(number)\n"
+        "os.fsync = fsync\n"
+        "private_file.write_private(Path(sys.argv[1]), b'value', '--output-file')\n"
+    )
+    target = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", script, str(target)], capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["out"]
+    assert target.read_bytes() == b"value"

@@ -95,7 +95,7 @@ def _plugins(session: Session, config: Config) -> Iterator[Finding]:
 
     for one in plugin_statuses(config, BUILTINS, clock=session.clock):
         message = f"{one.name}: {one.message}" if one.message else one.name
-        fix = "codespar plugins status" if one.active else f"codespar plugins enable {one.kind} NAME"
+        fix = one.hint or ("codespar plugins status" if one.active else f"codespar plugins enable {one.kind} NAME")
         yield Finding(one.kind, one.health, message, fix if config.path else "codespar init")
 
 

@@ -33,6 +33,9 @@ def status(context: typer.Context, output: OutputOption = Output.table) -> int:
     else:
         rows = [(one.kind, one.name, one.health, one.message) for one in found]
         session.terminal.table(("kind", "backend", "health", "message"), rows)
+        for one in found:
+            if one.hint and one.health != "ok":
+                session.terminal.note(f"{one.kind}: {one.hint}")
         session.terminal.note(
             f"configuration: {shown(config.path) if config.path else 'none found, the defaults apply'}"
         )

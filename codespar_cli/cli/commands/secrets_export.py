@@ -12,10 +12,12 @@ from typing import Annotated
 import typer
 
 from codespar_cli.cli.dotenv import write_dotenv
-from codespar_cli.cli.private_file import check_target, write_private
+from codespar_cli.cli.private_file import check_target
 from codespar_cli.cli.running.environment import is_variable
-from codespar_cli.cli.secret_reading import every_name, named, read
+from codespar_cli.cli.secret_reading import every_name, hand_out, named, read
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.views.secrets import counted
+from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import UsageError
 
 _JSON_HINT = "codespar secrets export -o json --reveal"
@@ -44,19 +46,17 @@ def export(
         raise UsageError(
             "an export shows every value: say so with --reveal",
             code="reveal_needed",
-            hint="codespar secrets export --reveal --output-file PATH",
+            hint="codespar secrets export --reveal --output-file secrets.env",
         )
     if output_file is not None:
         check_target(output_file, "--output-file")
     names = named(only)
     names = every_name(session) if names is None else names
     _check_names(names, output)
-    text = _written({name: read(session, name).reveal() for name in names}, output).encode()
-    if output_file is None:
-        session.terminal.raw(text)
-    else:
-        write_private(output_file, text, "--output-file")
-    count = f"{len(names)} value{'' if len(names) == 1 else 's'} of tenant `{session.tenant}`"
+    values = Hidden({name: read(session, name).reveal() for name in names})
+    text = without_frames(lambda: Hidden(_written(values.reveal(), output).encode()))
+    hand_out(session, text, output_file)
+    count = f"{counted(len(names), 'value')} of tenant `{session.tenant}`"
     session.terminal.note(f"exported {count}{f' to `{output_file}`' if output_file else ''}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import Enum
 from typing import Annotated
 
@@ -15,7 +16,8 @@ from codespar_cli.cli.session import Session
 from codespar_cli.core import strict_json
 from codespar_cli.core.administration.secrets import MAX_VALUE_BYTES
 from codespar_cli.core.administration.secrets_import import Imported, SecretImporter
-from codespar_cli.errors import UsageError
+from codespar_cli.core.hidden import Hidden, without_frames
+from codespar_cli.errors import UsageError, WriteConflict
 
 HEADERS = ("key", "action", "version")
 
@@ -45,8 +47,15 @@ def import_file(
     session: Session = context.obj
     vault: SecretImporter = session.able("secrets", "put_all")
     file = read_input(session.terminal, source)
-    values = _from_json(file) if format is Format.json else _from_dotenv(file)
-    done = vault.put_all(session.tenant, values, on_conflict=on_conflict.value, dry_run=dry_run, actor=actor())
+    parse = _from_json if format is Format.json else _from_dotenv
+    values = without_frames(lambda: Hidden(parse(file)))
+    try:
+        done = vault.put_all(
+            session.tenant, values.reveal(), on_conflict=on_conflict.value, dry_run=dry_run, actor=actor()
+        )
+    except WriteConflict as error:
+        error.hint = f"codespar secrets import {shlex.quote(source)} --on-conflict skip, or replace"
+        raise
     if output is Output.json:
         session.terminal.json([step._asdict() for step in done])
     else:
@@ -60,19 +69,38 @@ def import_file(
 
 
 def _from_dotenv(file: InputFile) -> dict[str, str]:
-    found = parse_dotenv(file.data, file.name)
+    try:
+        found = parse_dotenv(file.data, file.name)
+    except UsageError as error:
+        if file.data.lstrip().startswith(b"{"):
+            error.hint = f"if it is JSON: codespar secrets import {_typed(file)} --format json"
+        raise
     for each in found.values():
         _check_length(each.name, each.value, file.name, each.line)
     return {each.name: each.value for each in found.values()}
+
+
+def _typed(file: InputFile) -> str:
+    return "-" if file.name == "stdin" else shlex.quote(file.name)
 
 
 def _from_json(file: InputFile) -> dict[str, str]:
     try:
         found = strict_json.loads(file.data)
     except ValueError as error:
-        raise UsageError(str(error), code="json_invalid", file=file.name) from None
+        raise UsageError(
+            str(error),
+            code="json_invalid",
+            file=file.name,
+            hint='expected an object of texts, such as {"KEY": "value"}',
+        ) from None
     if not isinstance(found, dict):
-        raise UsageError("expected a JSON object of texts", code="json_invalid", file=file.name)
+        raise UsageError(
+            f"expected a JSON object of texts, found {_kind(found)}",
+            code="json_invalid",
+            file=file.name,
+            hint='write {"KEY": "value"}',
+        )
     for key, value in found.items():
         if not isinstance(value, str):
             raise UsageError(
@@ -86,18 +114,28 @@ def _check_length(key: str, value: str, file: str, line: int | None) -> None:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise UsageError(f"`{key}`: not valid UTF-8", code="invalid_utf8", file=file, line=line) from None
+        raise UsageError(
+            f"`{key}`: not valid UTF-8", code="invalid_utf8", file=file, line=line, hint="write the character itself"
+        ) from None
     if size > MAX_VALUE_BYTES:
         raise UsageError(
             f"`{key}`: the value is {size} bytes long, at most {MAX_VALUE_BYTES} are possible",
             code="value_too_long",
             file=file,
             line=line,
+            hint="keep large material in a file, and the key that encrypts the file here",
         )
 
 
 def _kind(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
     return names.get(type(value), "null")
 
 

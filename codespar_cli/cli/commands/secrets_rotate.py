@@ -19,9 +19,10 @@ from codespar_cli.cli.secret_options import (
     expiry,
     tell_written,
 )
-from codespar_cli.cli.secrets_get import actor
+from codespar_cli.cli.secrets_get import actor, own_command
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
+from codespar_cli.core.administration.secrets import SecretReader, VaultKeeper
 from codespar_cli.errors import UsageError
 
 
@@ -60,18 +61,33 @@ def rotate(
         _only_for_values(grace=grace, from_file=from_file, generate=generate, expires=expires, note=note)
         return _rotate_keys(session, reencrypt=reencrypt, previous=previous, dry_run=dry_run, output=output)
     if reencrypt or previous is not None:
-        raise UsageError("--reencrypt and --previous change the vault's keys: leave out KEY")
+        raise UsageError(
+            "--reencrypt and --previous change the vault's keys: leave out KEY",
+            hint=f"codespar secrets rotate {'--reencrypt' if reencrypt else '--previous file:old.key'}",
+        )
     vault = session.able("secrets", "replace", "history", "describe")
-    kept = timedelta(0) if grace == "0" else age_of(grace, "--grace")
-    expires_at = expiry(session, expires)
+    command = own_command(session, "rotate", key)
+    kept = timedelta(0) if grace == "0" else age_of(grace, "--grace", f"{command} --grace 24h")
+    expires_at = expiry(session, expires, command)
     if dry_run:
-        facts = vault.describe(session.tenant, key, actor=actor())
-        session.terminal.note(f"would make version {facts.version + 1} of `{key}`; nothing was changed")
-        return 0
-    value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate)
-    facts = vault.replace(session.tenant, key, value, grace=kept, expires_at=expires_at, note=note, actor=actor())
+        return _would_replace(session, vault, key, output)
+    if secret_input.asks(session.terminal, from_file=from_file, generate=generate):
+        vault.describe(session.tenant, key, actor=actor())  # so that nobody types a value for what is not there
+    value = secret_input.read_value(session.terminal, from_file=from_file, generate=generate, command=command)
+    facts = vault.replace(
+        session.tenant, key, value.reveal(), grace=kept, expires_at=expires_at, note=note, actor=actor()
+    )
     older = vault.history(session.tenant, key, actor=actor())
     tell_written(session, facts, view.replaced_line(facts, older), output)
+    return 0
+
+
+def _would_replace(session: Session, vault: SecretReader, key: str, output: Output) -> int:
+    following = (vault.describe(session.tenant, key, actor=actor()).version or 0) + 1
+    if output is Output.json:
+        session.terminal.json({"key": key, "tenant": session.tenant, "version": following, "dry_run": True})
+    else:
+        session.terminal.note(f"would make version {following} of `{key}`; nothing was changed")
     return 0
 
 
@@ -83,7 +99,8 @@ def _only_status(**options: Any) -> None:
 
 
 def _show_status(session: Session, output: Output) -> int:
-    found = session.able("secrets", "key_status").key_status(actor=actor())
+    vault: VaultKeeper = session.able("secrets", "key_status")
+    found = vault.key_status(actor=actor())
     if output is Output.json:
         session.terminal.json(view.status_json(found))
     else:
@@ -93,6 +110,10 @@ def _show_status(session: Session, output: Output) -> int:
         session.terminal.note(
             f"the vault is still under the previous master key ({found.master_key}): run codespar secrets rotate",
             style="yellow",
+        )
+    if found.costs_low:
+        session.terminal.note(
+            "the passphrase is hashed at less than today's costs: run codespar secrets rotate", style="yellow"
         )
     return 0
 
@@ -106,7 +127,7 @@ def _only_for_values(**options: Any) -> None:
 
 
 def _rotate_keys(session: Session, *, reencrypt: bool, previous: str | None, dry_run: bool, output: Output) -> int:
-    vault = session.able("secrets", "rotate_values" if reencrypt else "rotate_master")
+    vault: VaultKeeper = session.able("secrets", "rotate_values" if reencrypt else "rotate_master")
     operation = vault.rotate_values if reencrypt else vault.rotate_master
     with ProgressLine(session.terminal, "tenants") as progress:
         report = operation(previous=previous, dry_run=dry_run, progress=progress, actor=actor())

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from codespar_cli.cli.running.environment import child_environment, is_steering, is_variable, key_variables
 from codespar_cli.cli.secret_reading import every_name, listed, named, read
+from codespar_cli.cli.secrets_get import tell_unasked_vault
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import secrets as view
 from codespar_cli.core.administration.secrets import Secret
+from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from codespar_cli.cli.running.spellings import Spellings
 
 CONTEXT = {"allow_interspersed_args": False}
 
@@ -32,18 +37,31 @@ def run(
     Its exit code is the command's, 128 + n when signal n ended it, 127 when there is no such command.
     """
     from codespar_cli.cli.running import child
+    from codespar_cli.cli.running.hiding import hide_memory
 
+    # Before anything is forked: the guard of the terminal has our first environment too.
+    hide_memory()
     session: Session = context.obj
+    tell_unasked_vault(session)
     hidden = _hidden(session)
     wanted = _wanted(named(only), hidden)
     if no_masking:
-        values, _ = _values(session, wanted, hidden)
-        return child.replace_us(command, child_environment(session.environ, hidden, values))
+        given = _given(session, wanted, hidden)
+        return without_frames(
+            lambda: child.replace_us(command, child_environment(session.environ, hidden, given.reveal().values))
+        )
     terminal = child.borrow_terminal()
     try:
-        values, needles = _values(session, wanted, hidden)
+        given = _given(session, wanted, hidden)
         session.terminal.flush()
-        return child.run(command, child_environment(session.environ, hidden, values), needles, terminal)
+        return without_frames(
+            lambda: child.run(
+                command,
+                child_environment(session.environ, hidden, given.reveal().values),
+                given.reveal().needles,
+                terminal,
+            )
+        )
     finally:
         if terminal is not None:
             terminal.close()
@@ -74,31 +92,41 @@ def _wanted(only: list[str] | None, hidden: frozenset[str]) -> dict[str, str] | 
                 hint=f"codespar secrets run --only OTHER_NAME={key} -- CMD",
             )
         if name in found:
-            raise UsageError(f"--only: the variable `{name}` is given twice")
+            raise UsageError(
+                f"--only: the variable `{name}` is given twice",
+                hint=f"codespar secrets run --only OTHER_NAME={key} -- CMD",
+            )
         found[name] = key
     return found
 
 
-def _values(
-    session: Session, wanted: dict[str, str] | None, hidden: frozenset[str]
-) -> tuple[dict[str, str], set[bytes]]:
+class Given(NamedTuple):
     """Variables with their values, and every spelling that is to be masked."""
+
+    values: dict[str, str]
+    needles: Spellings
+
+
+def _given(session: Session, wanted: dict[str, str] | None, hidden: frozenset[str]) -> Hidden[Given]:
     from codespar_cli.cli.running.spellings import SHORTEST, spellings
 
     names = _all_possible(session, hidden) if wanted is None else wanted
     secrets = {name: read(session, key) for name, key in names.items()}
     holding_nul = [name for name, secret in secrets.items() if "\0" in secret.reveal()]
     if holding_nul and wanted is not None:
-        raise UsageError(f"no variable can hold the value of {listed(holding_nul)}: there is a NUL in it")
+        raise UsageError(
+            f"no variable can hold the value of {listed(holding_nul)}: there is a NUL in it",
+            hint="store it encoded, as base64; or leave it out of --only",
+        )
     if holding_nul:
         _tell(session, f"left out, since no variable can hold a NUL: {listed(holding_nul)}")
     kept = {name: secret for name, secret in secrets.items() if name not in holding_nul}
     _tell_overdue(session, kept)
-    values = {name: secret.reveal() for name, secret in kept.items()}
-    short = [name for name, value in values.items() if 0 < len(value.encode()) < SHORTEST]
+    short = [name for name, secret in kept.items() if 0 < len(secret.reveal().encode()) < SHORTEST]
     if short:
         _tell(session, f"not masked, since shorter than {SHORTEST} bytes: {listed(short)}")
-    return values, spellings(values.values())
+    values = {name: secret.reveal() for name, secret in kept.items()}
+    return Hidden(Given(values, spellings(values.values())))
 
 
 def _all_possible(session: Session, hidden: frozenset[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import select
 from typing import NamedTuple
 
 from codespar_cli.cli.running.masking import Masker
+from codespar_cli.cli.running.spellings import Spellings
 from codespar_cli.cli.running.terminal import open_output_pty
 
 CHUNK = 65_536
@@ -74,7 +75,7 @@ class Outputs(NamedTuple):
             os.close(end)
 
 
-def open_outputs(needles: set[bytes], streams: tuple[int, ...] = (1, 2)) -> Outputs:
+def open_outputs(needles: Spellings, streams: tuple[int, ...] = (1, 2)) -> Outputs:
     """A channel for each stream; one for both where they lead to the same place, so that their order is kept."""
     ends: dict[int, int] = {}
     channels: list[Channel] = []
@@ -84,7 +85,7 @@ def open_outputs(needles: set[bytes], streams: tuple[int, ...] = (1, 2)) -> Outp
             continue
         ours, theirs = open_output_pty(stream) if os.isatty(stream) else _pipe()
         ends[stream] = theirs
-        channels.append(Channel(ours, stream, Masker(needles)))
+        channels.append(Channel(ours, stream, Masker(*needles)))
     return Outputs(ends, channels)
 
 

@@ -14,10 +14,11 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from codespar_cli.cli.running.channels import Channel, open_outputs
-from codespar_cli.cli.running.hiding import hide_memory
 from codespar_cli.cli.running.masking import Masker
 from codespar_cli.cli.running.signals import SignalRelay, stop_as_asked
+from codespar_cli.cli.running.spellings import Spellings
 from codespar_cli.cli.running.terminal import BorrowedTerminal, copy_size, is_ours, open_pty
+from codespar_cli.core.core_dumps import limit_given_back
 from codespar_cli.errors import CodesparError
 
 PATIENCE = 0.05
@@ -40,19 +41,19 @@ def replace_us(command: Sequence[str], environ: Mapping[str, str]) -> int:
     for number in _DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606
+        with limit_given_back():
+            os.execvpe(command[0], list(command), dict(environ))  # noqa: S606
     except (OSError, ValueError) as error:
         raise _cannot(command[0], error) from None
 
 
 def run(
-    command: Sequence[str], environ: Mapping[str, str], needles: set[bytes], terminal: BorrowedTerminal | None
+    command: Sequence[str], environ: Mapping[str, str], needles: Spellings, terminal: BorrowedTerminal | None
 ) -> int:
     """Run it to its end with its output masked; answers its exit code, 128 + n when signal n ended it.
 
     Raises CodesparError when it cannot be run: 127 when there is no such command, else 126.
     """
-    hide_memory()
     child = _Child(terminal)
     relay = SignalRelay(child.on_signal)
     try:
@@ -75,7 +76,7 @@ class _Child:
         self._typed = b""
         self._terminal_gone = False
 
-    def start(self, command: Sequence[str], environ: Mapping[str, str], needles: set[bytes]) -> None:
+    def start(self, command: Sequence[str], environ: Mapping[str, str], needles: Spellings) -> None:
         theirs = -1
         if self._terminal is None:
             outputs = open_outputs(needles)
@@ -83,7 +84,7 @@ class _Child:
             self._pty, theirs = open_pty(self._terminal.descriptor)
             os.set_blocking(self._pty, False)
             outputs = open_outputs(needles, () if os.isatty(2) else (2,))
-            self._channels.append(Channel(self._pty, 1, Masker(needles)))
+            self._channels.append(Channel(self._pty, 1, Masker(*needles)))
         self._channels += outputs.channels
         actions: list[tuple[int, ...]] = []
         if theirs >= 0:
@@ -92,15 +93,16 @@ class _Child:
             actions += [(os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
         actions += [(os.POSIX_SPAWN_DUP2, end, stream) for stream, end in outputs.ends.items()]
         try:
-            self._pid = os.posix_spawnp(
-                command[0],
-                list(command),
-                dict(environ),
-                file_actions=actions,
-                setsid=self._terminal is not None,
-                setsigmask=[],
-                setsigdef=_DEFAULTS,
-            )
+            with limit_given_back():
+                self._pid = os.posix_spawnp(
+                    command[0],
+                    list(command),
+                    dict(environ),
+                    file_actions=actions,
+                    setsid=self._terminal is not None,
+                    setsigmask=[],
+                    setsigdef=_DEFAULTS,
+                )
         except (OSError, ValueError) as error:
             raise _cannot(command[0], error) from None
         finally:

@@ -7,7 +7,10 @@ look-up for eight: see `Sieve`.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from codespar_cli.cli.running.sieve import Sieve, sieves
@@ -18,6 +21,8 @@ GLIMPSE = 3
 _NEAR = 256
 _HEAD = 4
 _TELLING = 8
+_LINE_ENDS = b"\r\n"
+_LINE_END = re.compile(rb"[\r\n]")
 
 Span: TypeAlias = tuple[int, int]
 
@@ -25,12 +30,11 @@ Span: TypeAlias = tuple[int, int]
 class Masker:
     """One stream. `feed` answers what can be shown of what came so far, `finish` the rest."""
 
-    def __init__(self, needles: Collection[bytes]) -> None:
-        """`needles` are not empty, and longer than GLIMPSE."""
-        self._sieves: list[Sieve] = sieves(needles)
-        self._heads = _heads(needles)
-        self._long = [needle for needle in needles if len(needle) > _NEAR]
-        self._longest = max(map(len, needles), default=0)
+    def __init__(self, needles: Collection[bytes], broken: Collection[bytes] = ()) -> None:
+        """`needles` are not empty, and longer than GLIMPSE. `broken` are those that may be broken into lines anywhere."""
+        self._whole = _Finder(needles)
+        self._broken = _Finder(broken)
+        self._needles = bool(needles)
         self._buffer = b""
         self._out = 0
         """Where in the buffer the part begins that has not been shown."""
@@ -39,14 +43,16 @@ class Masker:
 
     def feed(self, data: bytes) -> bytes:
         """What can be shown now."""
-        if not self._sieves:
+        if not self._needles:
             return data
         self._buffer += data
-        held = self._beginning()
-        shown = self._show(self._occurrences(), held)
-        self._buffer = self._buffer[held:]
-        self._out -= held
-        self._masked_to -= held
+        unbroken = self._unbroken()
+        whole, broken = self._whole.beginning(self._buffer), self._broken.beginning(unbroken.text)
+        held, kept = min(whole, unbroken.waited_for(broken)), min(whole, unbroken.place(broken))
+        shown = self._show(self._occurrences(unbroken), held)
+        self._buffer = self._buffer[kept:]
+        self._out -= kept
+        self._masked_to -= kept
         return shown
 
     @property
@@ -63,14 +69,22 @@ class Masker:
 
     def finish(self) -> bytes:
         """The rest. Most of a value at the very end is masked as the whole of it would be: it was cut off."""
-        spans = self._occurrences()
-        for start in range(len(self._buffer)):
-            if self._is_telling(self._buffer[start:]):
-                spans.append((start, len(self._buffer)))
-                break
-        shown = self._show(spans, len(self._buffer))
+        unbroken = self._unbroken()
+        end = len(self._buffer)
+        cut_off = min(self._whole.telling_end(self._buffer), unbroken.place(self._broken.telling_end(unbroken.text)))
+        spans = [*self._occurrences(unbroken), *([(cut_off, end)] if cut_off < end else [])]
+        shown = self._show(spans, end)
         self._buffer, self._out, self._masked_to = b"", 0, -1
         return shown
+
+    def _unbroken(self) -> _Unbroken:
+        return _Unbroken(self._buffer if self._broken.needles else b"", len(self._buffer))
+
+    def _occurrences(self, unbroken: _Unbroken) -> list[Span]:
+        found = [
+            (unbroken.place(start), unbroken.place(end - 1) + 1) for start, end in self._broken.spans(unbroken.text)
+        ]
+        return [*self._whole.spans(self._buffer), *found]
 
     def _show(self, spans: list[Span], held: int) -> bytes:
         parts = []
@@ -89,41 +103,78 @@ class Masker:
             self._out = held
         return b"".join(parts)
 
-    def _occurrences(self) -> list[Span]:
-        return [
-            span
-            for sieve in self._sieves
-            for needle in sieve.candidates(self._buffer)
-            for span in _places(needle, self._buffer)
-        ]
 
-    def _beginning(self) -> int:
-        """The first place from which on the buffer is the beginning of a needle; its end when there is none."""
-        buffer = self._buffer
-        size = len(buffer)
+class _Unbroken:
+    """A text without its line ends, and where its bytes were."""
+
+    def __init__(self, text: bytes, size: int) -> None:
+        self.text = text.translate(None, _LINE_ENDS)
+        self._size = size
+        self._original = text
+        self._shifts: list[int] | None = None
+
+    def waited_for(self, index: int) -> int:
+        """From which place of the original on to wait for more, where what may be a needle begins at `index`.
+
+        Not for a few characters at the end of a line: a line is shown when it is over, and one in twenty ends with what
+        some encoding begins with.
+        """
+        place = self.place(index)
+        few = len(self.text) - index < _TELLING
+        return self._size if few and _LINE_END.search(self._original, place) else place
+
+    def place(self, index: int) -> int:
+        """Where the byte at `index` stands in the original; its end for what is past the last."""
+        if index >= len(self.text):
+            return self._size
+        if self._shifts is None:  # needed when something was found: seldom
+            ends = (match.start() for match in _LINE_END.finditer(self._original))
+            self._shifts = [place - number for number, place in enumerate(ends)]
+        return index + bisect_right(self._shifts, index)
+
+
+class _Finder:
+    """Some needles, looked for in a text."""
+
+    def __init__(self, needles: Collection[bytes]) -> None:
+        self.needles = bool(needles)
+        self._sieves: list[Sieve] = sieves(needles)
+        self._heads = _heads(needles)
+        self._long = [needle for needle in needles if len(needle) > _NEAR]
+        self._longest = max(map(len, needles), default=0)
+
+    def spans(self, text: bytes) -> list[Span]:
+        """Every occurrence; where one needle overlaps itself again and again, all of it as one."""
+        return [span for sieve in self._sieves for needle in sieve.candidates(text) for span in _places(needle, text)]
+
+    def beginning(self, text: bytes) -> int:
+        """The first place from which on the text is the beginning of a needle; its end when there is none."""
+        size = len(text)
         near = max(0, size - _NEAR)
-        found = min((place for needle in self._long for place in _begun(needle, buffer, near)), default=size)
+        found = min((place for needle in self._long for place in _begun(needle, text, near)), default=size)
         if found < near:
             return found
-        heads = self._heads
         for place in range(max(near, size - self._longest + 1), size):
-            started = heads.get(buffer[place : place + _HEAD])
+            started = self._heads.get(text[place : place + _HEAD])
             if started is not None and any(
-                len(each) > size - place and each.startswith(buffer[place:]) for each in started
+                len(each) > size - place and each.startswith(text[place:]) for each in started
             ):
                 return place
         return size
 
-    def _is_telling(self, end: bytes) -> bool:
-        if len(end) < _TELLING:
-            return False
-        started = self._heads.get(end[:_HEAD], ())
-        return any(len(end) * 2 > len(needle) and needle.startswith(end) for needle in started)
+    def telling_end(self, text: bytes) -> int:
+        """Where most of a needle begins that the end of the text cuts off; its end when there is none."""
+        for start in range(max(0, len(text) - self._longest), len(text) - _TELLING + 1):
+            end = text[start:]
+            started = self._heads.get(end[:_HEAD], ())
+            if any(len(end) * 2 > len(needle) and needle.startswith(end) for needle in started):
+                return start
+        return len(text)
 
 
-def mask(data: bytes, needles: Collection[bytes]) -> bytes:
+def mask(data: bytes, needles: Collection[bytes], broken: Collection[bytes] = ()) -> bytes:
     """The whole at once."""
-    masker = Masker(needles)
+    masker = Masker(needles, broken)
     return masker.feed(data) + masker.finish()
 
 
@@ -138,10 +189,30 @@ def _heads(needles: Iterable[bytes]) -> dict[bytes, list[bytes]]:
 
 
 def _places(needle: bytes, text: bytes) -> Iterator[Span]:
+    size = len(needle)
     place = text.find(needle)
     while place >= 0:
-        yield place, place + len(needle)
-        place = text.find(needle, place + 1)
+        end = place + size
+        if text.find(needle, place + 1, end + size - 1) >= 0:
+            # What overlaps itself repeats with its period: nothing of what was compared need be compared again.
+            step = _period(needle)
+            while text.startswith(needle[size - step :], end):
+                end += step
+        yield place, end
+        place = text.find(needle, max(place + 1, end - size + 1))
+
+
+@lru_cache(maxsize=256)
+def _period(needle: bytes) -> int:
+    """By how much a text can be shifted at the least to meet itself: its length less its longest border."""
+    borders = [0] * len(needle)
+    border = 0
+    for index in range(1, len(needle)):
+        while border and needle[index] != needle[border]:
+            border = borders[border - 1]
+        border += needle[index] == needle[border]
+        borders[index] = border
+    return len(needle) - border
 
 
 def _begun(needle: bytes, text: bytes, near: int) -> Iterator[int]:

@@ -12,40 +12,59 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 """Bytes. What is shorter is in every other line of output: masking it would hide nothing and ruin everything."""
 _URL_SAFE = ("", "/", "!'()*", "/:", "*")  # as RFC 3986, paths, JavaScript's encodeURIComponent, whole URLs, forms
-_BASE64_COLUMNS = (76, 64)  # coreutils and MIME; PEM
-_HEX_COLUMNS = 60  # xxd -p
+_SHORTEST_BROKEN = 12
+"""Characters of an encoding that is looked for across the ends of lines, where other text may be joined by chance."""
 _BARE_IN_SHELL = re.compile(r"[\t !\"$&'()*,;<>?\[\\\]^`{|}]|^[#~]|(?<=[:=])~")  # what bash puts a backslash before
 _IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')
 _ESCAPED_CODE = re.compile(r"\\u[0-9a-f]{4}")
+_DOTNET = re.compile(r"[\"'&+<>`]|[^\x00-\x7f]")  # what System.Text.Json escapes besides
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 
-def spellings(values: Iterable[str]) -> set[bytes]:
+class Spellings(NamedTuple):
+    """`whole` as they are; `broken` also with line ends anywhere in them, as encoders write what is long."""
+
+    whole: set[bytes]
+    broken: set[bytes]
+
+
+def spellings(values: Iterable[str]) -> Spellings:
     """Every spelling of these values that is long enough to be masked. A line of a value counts as a value."""
-    found: set[bytes] = set()
+    texts: set[bytes] = set()
+    encoded: set[bytes] = set()
     for value in values:
-        for part in {value, *(line.strip() for line in value.splitlines())}:
+        for part in parts(value):
             if len(part.encode()) >= SHORTEST:
-                found.update(_spelled(part))
-    return {spelling for spelling in found if len(spelling) >= SHORTEST}
+                texts.update(_spelled(part))
+                encoded.update(_encoded(part.encode()))
+    whole = {spelling for spelling in texts | encoded if len(spelling) >= SHORTEST}
+    return Spellings(whole, {spelling for spelling in encoded if len(spelling) >= _SHORTEST_BROKEN})
+
+
+def parts(value: str) -> set[str]:
+    """The value and each line of it."""
+    return {value, *(line.strip() for line in value.splitlines())}
 
 
 def _spelled(text: str) -> Iterator[bytes]:
     for spelled in _as_text(text):
         yield spelled.encode()
-    data = text.encode()
-    yield repr(data)[2:-1].encode()
-    for line in _as_hex(data):
-        yield line
-        yield line.upper()
-    for alphabet in (b"+/", b"-_"):
-        for core in _as_base64(data):
-            yield core.replace(b"+", alphabet[:1]).replace(b"/", alphabet[1:])
+    yield repr(text.encode())[2:-1].encode()
+
+
+def _encoded(data: bytes) -> Iterator[bytes]:
+    digits = data.hex().encode()
+    yield digits
+    yield digits.upper()
+    for core in _as_base64(data):
+        yield core
+        yield core.replace(b"+", b"-").replace(b"/", b"_")
 
 
 def _as_text(text: str) -> Iterator[str]:
@@ -57,12 +76,15 @@ def _as_text(text: str) -> Iterator[str]:
     yield repr(text)[1:-1]
     yield html.escape(text, quote=False)
     for apostrophe in ("&#x27;", "&#39;", "&apos;"):
-        yield html.escape(text).replace("&#x27;", apostrophe)
+        for quotation in ("&quot;", "&#34;"):  # Go and MarkupSafe write numbers
+            yield html.escape(text).replace("&#x27;", apostrophe).replace("&quot;", quotation)
 
 
 def _as_json(text: str) -> Iterator[str]:
     for ascii_only in (True, False):
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]  # JSON within JSON, as loggers write a body
+        yield _DOTNET.sub(lambda character: f"\\u{ord(character[0]):04X}", escaped.replace('\\"', '"'))
         upper = _ESCAPED_CODE.sub(lambda code: "\\u" + code[0][2:].upper(), escaped)
         for found in (escaped, upper):
             yield found
@@ -87,27 +109,9 @@ def _in_shell(text: str) -> Iterator[str]:
     yield "".join(codes.get(chr(byte), chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}") for byte in text.encode())
 
 
-def _as_hex(data: bytes) -> Iterator[bytes]:
-    digits = data.hex().encode()
-    yield digits
-    yield from _lines(digits, _HEX_COLUMNS)
-
-
 def _as_base64(data: bytes) -> Iterator[bytes]:
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + data)
         first = (before * 8 + 5) // 6
         last = (before + len(data)) * 8 // 6
         yield encoded[first:last]
-        if before == 0:
-            for columns in _BASE64_COLUMNS:
-                yield from _lines(encoded[:last], columns)
-
-
-def _lines(encoded: bytes, columns: int) -> Iterator[bytes]:
-    """The lines of an encoding that is broken at a column; what is left over counts only when it tells something."""
-    if len(encoded) > columns:
-        for start in range(0, len(encoded), columns):
-            line = encoded[start : start + columns]
-            if len(line) >= 2 * SHORTEST:
-                yield line

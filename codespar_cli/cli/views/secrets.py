@@ -25,6 +25,8 @@ def secret_json(facts: SecretFacts, *, value: str | None = None) -> dict[str, An
         "created_at": _iso(facts.created_at),
         "expires_at": _iso(facts.expires_at),
         "note": facts.note,
+        "agents": _globs(facts.agents),
+        "tools": _globs(facts.tools),
     }
     return shown if value is None else {**shown, "value": value}
 
@@ -45,15 +47,35 @@ def secret_lines(facts: SecretFacts, now: datetime) -> list[tuple[str, str]]:
     if facts.expires_at is not None:
         rows.append(("expires", _expiry(facts.expires_at, now) or ""))
     if facts.agents is not None:
-        rows.append(("agents", ", ".join(facts.agents) or "none"))
+        rows.append(("agents", ", ".join(facts.agents) or "nobody"))
     if facts.tools is not None:
-        rows.append(("tools", ", ".join(facts.tools) or "none"))
+        rows.append(("tools", ", ".join(facts.tools) or "no tool"))
     if facts.note:
         rows.append(("note", facts.note))
     return rows
 
 
-def list_row(facts: SecretFacts, now: datetime) -> tuple[object, ...]:
+def list_table(found: Sequence[SecretFacts], now: datetime) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Headers and rows; a column for grants only where there are some."""
+    limited = any(grant_words(facts) for facts in found)
+    rows = [(*_list_row(facts, now), *([grant_words(facts)] if limited else [])) for facts in found]
+    return (*LIST_HEADERS, *(["granted to"] if limited else [])), rows
+
+
+def grant_words(facts: SecretFacts) -> str | None:
+    """`ci-*, deploy for stripe/**`; None for a secret that is not limited."""
+    agents = None if facts.agents is None else ", ".join(facts.agents) or "nobody"
+    tools = None if facts.tools is None else ", ".join(facts.tools) or "no tool"
+    if agents is None and tools is None:
+        return None
+    return f"{agents or 'anyone'} for {tools}" if tools else agents
+
+
+def granted_line(facts: SecretFacts) -> str:
+    return f"`{facts.key}` of tenant `{facts.tenant}` is granted to {grant_words(facts) or 'anyone'}"
+
+
+def _list_row(facts: SecretFacts, now: datetime) -> tuple[object, ...]:
     return (
         facts.key,
         facts.version,
@@ -87,10 +109,16 @@ def written_line(facts: SecretFacts) -> str:
     return f"`{facts.key}` is now version {facts.version} of tenant `{facts.tenant}`, fingerprint {facts.fingerprint}"
 
 
+def stored_line(facts: SecretFacts) -> str:
+    """For a backend that knows no versions."""
+    return f"`{facts.key}` of tenant `{facts.tenant}` is stored"
+
+
 def replaced_line(facts: SecretFacts, older: Sequence[SecretFacts]) -> str:
     kept = [f"{facts.version} until {_iso(facts.retires_at)}" for facts in older if facts.state == "previous"]
     still = f"still readable with --version: {', '.join(kept)}" if kept else "no earlier version is readable"
-    return f"{written_line(facts)}; {still}; this does not withdraw the old value where it was issued: do that there"
+    due = f"due {_iso(facts.expires_at)}" if facts.expires_at is not None else "no due date is set"
+    return f"{written_line(facts)}; {due}; {still}; this does not withdraw the old value where it was issued: do that there"
 
 
 def rotation_json(report: RotationReport) -> dict[str, Any]:
@@ -106,6 +134,8 @@ def rotation_line(report: RotationReport) -> str:
             "this does not help against a value that has leaked: codespar secrets rotate KEY"
         )
     under = "a new master key" if report.new_master_key else "the same master key"
+    if report.costs_raised:
+        under = "the same passphrase, which now costs what is usual today (fingerprints are others now)"
     return (
         f"{would}wrapped {counted(report.data_keys, 'data key')} of {tenants} anew, KEK version {report.kek_version} under "
         f"{under}; values are as they were: this does not help against a leaked data key (rotate --reencrypt) "
@@ -123,6 +153,8 @@ def status_json(status: KeyStatus) -> dict[str, Any]:
 
 def status_lines(status: KeyStatus, now: datetime) -> list[tuple[str, str]]:
     kind = "a passphrase" if status.passphrase else "a key"
+    if status.costs_low:
+        kind += " that is hashed at less than today's costs"
     oldest = "" if status.oldest_data_key is None else f", the oldest is {_age(status.oldest_data_key, now)} old"
     ends = "" if status.next_end is None else f", the first until {_iso(status.next_end)}"
     return [
@@ -150,6 +182,10 @@ def verify_line(report: VaultReport) -> str:
 
 def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _globs(globs: tuple[str, ...] | None) -> list[str] | None:
+    return None if globs is None else list(globs)
 
 
 def _iso(moment: datetime | None) -> str | None:

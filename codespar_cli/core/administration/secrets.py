@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from codespar_cli.errors import WriteConflict
+
 if TYPE_CHECKING:
     from codespar_cli.core.hooks import ToolCall
 
 MAX_VALUE_BYTES = 65_536
+VAULT_FILE = "vault.db"
+"""The embedded vault in the state directory."""
 
 SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "destroyed"]
 """`expired` is still current and readable: its replacement is overdue. `previous` is readable by its number."""
@@ -18,6 +22,16 @@ SecretState: TypeAlias = Literal["current", "expired", "previous", "deleted", "d
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many tenants are done, of how many, while a rotation goes on."""
+
+
+def cas_conflict(key: str, expected: int, current: int) -> WriteConflict:
+    """A compare-and-set that failed; 0 stands for no secret of this name."""
+    import shlex
+
+    found = f"version {current} is current" if current else "there is none"
+    wanted = f"version {expected}" if expected else "no secret of this name"
+    hint = f"codespar secrets history {shlex.quote(key)}" if current else "codespar secrets list"
+    return WriteConflict(f"`{key}`: expected {wanted}, {found}", hint=hint)
 
 
 def new_master_key() -> str:
@@ -69,7 +83,10 @@ class Secret:
 
 
 class RotationReport(NamedTuple):
-    """What a rotation of keys did, or would do. `log_emptied` is False when a reader kept retired bytes in the log."""
+    """What a rotation of keys did, or would do. `log_emptied` is False when a reader kept retired bytes in the log.
+
+    `costs_raised` says that the passphrase stayed the same and is hashed at today's costs from now on.
+    """
 
     operation: Literal["rewrap", "reencrypt"]
     tenants: int
@@ -79,6 +96,7 @@ class RotationReport(NamedTuple):
     new_master_key: bool
     dry_run: bool
     log_emptied: bool
+    costs_raised: bool = False
 
 
 class KeyStatus(NamedTuple):
@@ -86,7 +104,8 @@ class KeyStatus(NamedTuple):
 
     `master_key` is where the one in force comes from, and `rotation_due` says that it is the previous one. `sealed` is
     how many values the most used data key has sealed, of `may_seal`. `in_grace` are replaced versions that are still
-    readable, `next_end` is when the first of them is destroyed.
+    readable, `next_end` is when the first of them is destroyed. `costs_low` says that the passphrase is hashed at less
+    than today's costs, which a rotation raises.
     """
 
     epoch: int
@@ -102,6 +121,7 @@ class KeyStatus(NamedTuple):
     in_grace: int
     next_end: datetime | None
     log_emptied: bool
+    costs_low: bool = False
 
 
 class Destruction(NamedTuple):
@@ -198,11 +218,31 @@ class SecretWriter(Protocol):
         ...
 
 
+class SecretGranter(Protocol):
+    def grant(
+        self,
+        tenant_id: str,
+        key: str,
+        *,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
+        actor: str,
+    ) -> SecretFacts:
+        """Limit every version of a secret to these globs, without a new value; `["**"]` lifts one, None leaves it.
+
+        Answers the current version's facts. Raises NotFoundError, and UsageError for what is no list of globs.
+        """
+        ...
+
+
 class VaultKeeper(Protocol):
     def rotate_master(
         self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
     ) -> RotationReport:
-        """Wrap every data key anew, under a new KEK version or a new master key."""
+        """Wrap every data key anew, under a new KEK version or a new master key.
+
+        The same passphrase is hashed at today's costs afterwards, if it was at less.
+        """
         ...
 
     def rotate_values(

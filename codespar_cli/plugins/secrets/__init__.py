@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from codespar_cli.core.options import DURATION, TEXT, Check, Path, Problem, listing, mapping, simple, table
+from codespar_cli.core.globs import EXPECTED as A_GLOB
+from codespar_cli.core.globs import is_glob
+from codespar_cli.core.options import TEXT, Check, Path, Problem, duration, listing, mapping, simple, table
 from codespar_cli.core.references import circular, is_reference
 
-_GRANTS = mapping(table({"agents": listing(TEXT), "tools": listing(TEXT)}))
+_GLOB = simple(A_GLOB, is_glob, hint='agents = ["billing-*"], tools = ["stripe/**"]')
+_GRANTS = mapping(table({"agents": listing(_GLOB), "tools": listing(_GLOB)}))
+_TIMEOUT = duration('timeout = "30s"')
 
 _FOLDERS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}){0,7}")
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]"
@@ -44,12 +48,12 @@ OPTIONS: dict[str, dict[str, Check]] = {
     "none": {},
     "vault": {
         "master_key": MASTER_KEY,
-        "grace": DURATION,
+        "grace": duration('grace = "24h"'),
         "grants": _GRANTS,
     },
     "keyring": {
         "service": simple("letters, digits and `_.-`", lambda value: _matches(_FOLDERS, value) and "/" not in value),
-        "timeout": DURATION,
+        "timeout": _TIMEOUT,
     },
     "hashicorp": {
         # An address may be followed by what was meant for somebody else: it is not repeated.
@@ -64,6 +68,6 @@ OPTIONS: dict[str, dict[str, Check]] = {
             {"role_id": OPENING, "secret_id": OPENING, "mount": _FOLDER}, required=("role_id", "secret_id")
         ),
         "ca": TEXT,
-        "timeout": DURATION,
+        "timeout": _TIMEOUT,
     },
 }

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from codespar_cli.errors import IntegrityError, SecretError
-from codespar_cli.plugins.secrets.framing import framed, label, number
-from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, hkdf_expand, hkdf_extract
+from codespar_cli.plugins.secrets.framing import field, framed, label, number, number_field
+from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, Key, hkdf_expand, hkdf_extract
 from codespar_cli.plugins.secrets.vault_rows import DekRow, VersionRow
 
 NONCE_BYTES = 12
@@ -55,13 +55,14 @@ class Plaintext:
 class DataKey:
     """One DEK, open. Seals and opens the values of one tenant."""
 
-    __slots__ = ("_aead", "_bound_first", "_material", "_vault_id", "generation", "id", "tenant")
+    __slots__ = ("_aead", "_bound_first", "_bound_key", "_material", "_vault_id", "generation", "id", "tenant")
 
     def __init__(self, material: bytes, sealing_key: bytes, row: DekRow, vault_id: bytes, tenant: bytes) -> None:
         self._material = material
         self._aead = AESGCM(sealing_key)
         self._vault_id = vault_id
         self._bound_first = framed(label("value"), vault_id, tenant)
+        self._bound_key = framed(row.id, number(row.generation))
         self.id = row.id
         self.generation = row.generation
         self.tenant = tenant
@@ -93,14 +94,15 @@ class DataKey:
         raise TypeError("a data key cannot be pickled")
 
     def _bound(self, row: VersionRow) -> bytes:
-        return self._bound_first + framed(
-            row.key,
-            number(row.version),
-            self.id,
-            number(self.generation),
-            number(row.created_at),
-            number(row.expires_at),
+        fields = (
+            self._bound_first,
+            field(row.key),
+            number_field(row.version),
+            self._bound_key,
+            number_field(row.created_at),
+            number_field(row.expires_at),
         )
+        return b"".join(fields)
 
 
 def new_data_key(
@@ -120,8 +122,8 @@ def unwrap(kek: bytes, row: DekRow, *, vault_id: bytes, tenant: bytes) -> DataKe
     if len(row.wrapped) != NONCE_BYTES + KEY_BYTES + 16:
         raise tampered("a wrapped data key has the wrong length")
     try:
-        material = AESGCM(kek).decrypt(
-            row.wrapped[:NONCE_BYTES], row.wrapped[NONCE_BYTES:], _wrap_data(row, vault_id, tenant)
+        material = Key(
+            AESGCM(kek).decrypt(row.wrapped[:NONCE_BYTES], row.wrapped[NONCE_BYTES:], _wrap_data(row, vault_id, tenant))
         )
     except InvalidTag:
         raise tampered("a data key does not unwrap under the key its row names") from None
@@ -145,14 +147,14 @@ def counted(row: DekRow, limits: SealLimits) -> DekRow:
 def tampered(finding: str) -> IntegrityError:
     return IntegrityError(
         f"the vault was changed by something other than codespar: {finding}",
-        hint="codespar secrets verify; keep the file, restore a backup",
+        hint="keep the file and restore a backup; then run: codespar secrets verify",
     )
 
 
 def _split(material: bytes, row: DekRow, vault_id: bytes) -> tuple[bytes, bytes]:
     info = framed(label("data key"), vault_id, row.id)
     both = hkdf_expand("sha512", hkdf_extract("sha512", row.salt, material), info, 2 * KEY_BYTES)
-    return both[:KEY_BYTES], both[KEY_BYTES:]
+    return Key(both[:KEY_BYTES]), both[KEY_BYTES:]
 
 
 def _wrap_data(row: DekRow, vault_id: bytes, tenant: bytes) -> bytes:

@@ -50,11 +50,13 @@ class EnvironmentSecrets:
 
     def get(self, tenant_id: str, key: str) -> str | None:
         """The variable's value, also when it is empty; None when it is not set. Raises SecretError for no UTF-8."""
-        variables, name = self._variables(), variable_name(tenant_id, key)
-        value = variables.get(name)
+        # Never the whole environment in a variable: a traceback with locals would show it.
+        name = variable_name(tenant_id, key)
+        value = self._variables().get(name)
         if value is None and tenant_id == BARE_TENANT:
-            name, value = key, variables.get(key)
+            name, value = key, self._variables().get(key)
         if value is not None and not is_unicode(value):
+            del value
             raise SecretError(f"the variable `{name}` is not valid UTF-8", code="invalid_utf8")
         return value
 

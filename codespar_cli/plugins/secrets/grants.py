@@ -7,19 +7,21 @@ for itself, without naming a call, is not limited: it holds the master key.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from codespar_cli.core.globs import matches
+from codespar_cli.core.globs import EXPECTED, is_glob, matches
 from codespar_cli.core.hooks import ToolCall
 from codespar_cli.core.text import visible
 from codespar_cli.errors import SecretDenied, UsageError
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import framed
+from codespar_cli.plugins.secrets.framing import framed, unframed
 from codespar_cli.plugins.secrets.vault_rows import AccessRow
 
 MAX_GLOBS_BYTES = 4096
+EXAMPLES = {"agents": "billing-*", "tools": "stripe/**"}
 
 
 class Grant(NamedTuple):
@@ -56,11 +58,13 @@ def require_granted(call: ToolCall, key: str, grants: Iterable[Grant]) -> None:
     """Raises SecretDenied unless every grant allows the call."""
     if all(grant.allows(call) for grant in grants):
         return
+    shown = shlex.quote(key)
     agent, tool = visible(str(call.agent_id))[:80], visible(str(call.tool_name))[:80]
     what = f" for tool `{tool}`" if tool else ", which names no tool"
     raise SecretDenied(
         f"secret `{key}` is not granted to agent `{agent}`{what}",
-        hint="see who it is granted to: codespar secrets get KEY; change it: codespar secrets set KEY --agents GLOBS",
+        hint=f"see who it is granted to: codespar secrets get {shown}; "
+        f"change it: codespar secrets grant {shown} --agents {EXAMPLES['agents']!r}",
     )
 
 
@@ -68,16 +72,28 @@ def packed(globs: Sequence[str] | None, what: str) -> bytes | None:
     """Globs as a row keeps them, `**` alone as no limit. Raises UsageError."""
     if globs is None:
         return None
-    if isinstance(globs, str) or not all(isinstance(glob, str) and glob for glob in globs):
-        raise UsageError(f"{what}: expected globs such as `billing-*`, found an empty or unreadable one")
+    if isinstance(globs, str):
+        raise UsageError(f"{what}: expected a list of globs, found one text", hint=f'{what}=["{EXAMPLES[what]}"]')
+    for glob in globs:
+        if not is_glob(glob):
+            found = f"`{visible(str(glob))[:80]}`" if glob else "an empty one"
+            raise UsageError(
+                f"{what}: expected {EXPECTED}, found {found}",
+                hint=f"--{what} '{EXAMPLES[what]}': * stands for some characters, ** for whole segments",
+            )
     if list(globs) == ["**"]:
         return None
     try:
         data = framed(*(glob.encode() for glob in globs))
     except UnicodeEncodeError:
-        raise UsageError(f"{what}: a glob is not valid UTF-8", code="invalid_utf8") from None
+        raise UsageError(
+            f"{what}: a glob is not valid UTF-8", code="invalid_utf8", hint=f"--{what} '{EXAMPLES[what]}'"
+        ) from None
     if len(data) > MAX_GLOBS_BYTES:
-        raise UsageError(f"{what}: the globs take {len(data)} bytes, at most {MAX_GLOBS_BYTES} are possible")
+        raise UsageError(
+            f"{what}: the globs take {len(data)} bytes, at most {MAX_GLOBS_BYTES} are possible",
+            hint=f"fewer and wider ones, such as --{what} '{EXAMPLES[what]}'",
+        )
     return data
 
 
@@ -85,14 +101,10 @@ def packed(globs: Sequence[str] | None, what: str) -> bytes | None:
 def _unpacked(data: bytes | None) -> tuple[str, ...] | None:
     if data is None:
         return None
-    globs, at = [], 0
-    while at < len(data):
-        end = at + 4 + int.from_bytes(data[at : at + 4], "big")
-        globs.append(data[at + 4 : end])
-        at = end
-    if framed(*globs) != data:
-        raise tampered("a secret's grants cannot be read")
-    return tuple(glob.decode() for glob in globs)
+    try:
+        return tuple(glob.decode() for glob in unframed(data))
+    except ValueError:  # UnicodeDecodeError is one
+        raise tampered("a secret's grants cannot be read") from None
 
 
 def _matches(globs: tuple[str, ...] | None, name: object) -> bool:

@@ -14,13 +14,13 @@ from typing import Any
 
 from codespar_cli.core.administration.secrets import Destruction, Secret, SecretFacts
 from codespar_cli.core.clock import Clock
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.hooks import Health
 from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError, NotFoundError, SecretError, VersionRetired, WriteConflict
 from codespar_cli.plugins.secrets.hashicorp_engine import Engine
 from codespar_cli.plugins.secrets.hashicorp_server import Answer
 from codespar_cli.plugins.secrets.hashicorp_versions import Versions, require_short, words_for
-from codespar_cli.plugins.secrets.hidden import Hidden
 from codespar_cli.plugins.secrets.names import name_bytes, note_bytes, value_bytes
 from codespar_cli.plugins.secrets.spelling import spelled, unspelled
 
@@ -52,6 +52,11 @@ class HashicorpSecrets:
             Engine.from_options(options, services), prefix=options.get("prefix", "codespar"), clock=services.clock
         )
 
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that open the server: no other program is to be given them."""
+        return self._engine.variables
+
     def close(self) -> None:
         self._engine.close()
 
@@ -62,9 +67,10 @@ class HashicorpSecrets:
         return None if answer is None or answer.status == 404 else self._value(answer, key)
 
     def set(self, tenant_id: str, key: str, value: str) -> None:
-        hidden = _hidden(value)
+        held = Hidden(value)
         del value  # a traceback with locals must not show it
-        self._write(tenant_id, key, hidden, None)
+        value_bytes(held)
+        self._write(tenant_id, key, held, None)
 
     # ── reading: SecretReader ──
 
@@ -110,11 +116,12 @@ class HashicorpSecrets:
 
         The note and the due date are written after it. Where that fails the value stands, and the error says so.
         """
+        held = Hidden(value)
+        del value
         note_bytes(note)
         require_short(note)
-        hidden = _hidden(value)
-        del value
-        row = self._write(tenant_id, key, hidden, cas)
+        value_bytes(held)
+        row = self._write(tenant_id, key, held, cas)
         number, words = row["version"], {}
         if note is not None or expires_at is not None:
             words = words_for(number, note, expires_at)
@@ -173,7 +180,7 @@ class HashicorpSecrets:
         try:
             self._engine.look()
         except CodesparError as error:
-            return Health("error", error.message)
+            return Health("error", error.message, error.hint)
         return Health("ok", f"{self._engine.address}, KV version 2 at `{self._engine.mount}`")
 
     # ── how ──
@@ -260,12 +267,6 @@ class HashicorpSecrets:
 
     def __repr__(self) -> str:
         return f"<HashicorpSecrets at {self._engine.address}, mount {self._engine.mount}>"
-
-
-def _hidden(value: str) -> Hidden[str]:
-    """Raises UsageError for what cannot be stored."""
-    value_bytes(value)
-    return Hidden(value)
 
 
 def _not_found(tenant_id: str, key: str, version: int | None = None) -> NotFoundError:

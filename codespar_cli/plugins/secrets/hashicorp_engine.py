@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from codespar_cli.core.config import absolute_path
 from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.services import Services
 from codespar_cli.errors import ConfigError
 from codespar_cli.plugins.secrets.hashicorp_login import Identity
 from codespar_cli.plugins.secrets.hashicorp_server import Answer, Place, Wires, refusal
-from codespar_cli.plugins.secrets.hidden import Hidden
 
 _MERGE = "application/merge-patch+json"
 
@@ -35,6 +35,11 @@ class Engine:
     @property
     def address(self) -> str:
         return self._wires.place.address
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold what lets us in."""
+        return self._identity.variables
 
     def close(self) -> None:
         self._wires.close()

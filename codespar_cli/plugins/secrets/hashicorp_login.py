@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.services import Services
 from codespar_cli.errors import ConfigError, SecretError
 from codespar_cli.plugins.secrets.hashicorp_server import Answer, Wires, refusal
-from codespar_cli.plugins.secrets.hidden import Hidden
 
 DEFAULT_TOKEN = "env:VAULT_TOKEN"  # noqa: S105  where it is, not what it is
+_CUSTOMARY = ("VAULT_TOKEN", "BAO_TOKEN")
+"""Where the servers' own tools look for a token: it opens the same secrets, whichever one codespar was given."""
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 
@@ -45,6 +47,14 @@ class Identity:
         if "token" in options:
             raise ConfigError("expected one of `token` and `approle`", key="token")
         return cls(require, AppRole(approle["role_id"], approle["secret_id"], approle.get("mount", "approle")), wires)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold a token, or a half of the AppRole."""
+        source = self._source
+        references = (source.role_id, source.secret_id) if isinstance(source, AppRole) else (source,)
+        named = (one.removeprefix("env:") for one in references if one.startswith("env:"))
+        return tuple(dict.fromkeys((*_CUSTOMARY, *named)))
 
     def token(self) -> Hidden[str]:
         """Raises ConfigError where a reference has no value, SecretError where the server refuses the role."""

@@ -14,8 +14,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from codespar_cli.core.handover import within
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.errors import CodesparError, ConfigError, MissingExtra, SecretError, StoreUnreachable
-from codespar_cli.plugins.secrets.hidden import Hidden
 
 MAX_BODY = 16 << 20
 _CHUNK = 1 << 16

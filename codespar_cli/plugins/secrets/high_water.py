@@ -51,11 +51,32 @@ class HighWater:
             return None
         return Mark(body[:16], int.from_bytes(body[16:], "big"))
 
+    def problem(self) -> str | None:
+        """What keeps the mark from being of use, in words; None when nothing does."""
+        try:
+            facts = self.path.lstat()
+        except FileNotFoundError:
+            return "missing"
+        except OSError:
+            return "unreadable"
+        if not stat.S_ISREG(facts.st_mode):
+            return "no regular file"
+        if facts.st_mode & 0o077:
+            return f"open to others (mode {stat.S_IMODE(facts.st_mode):04o})"
+        return "damaged or unreadable" if self.read() is None else None
+
     def write(self, header: Header) -> None:
-        """Remember this epoch. The change is committed by now: not being able to remember it is no reason to fail."""
+        """Remember this epoch. The change is committed by now: not being able to remember it is no reason to fail.
+
+        What stands in its place and is no mark, or is open to others, is removed first.
+        """
         body = header.vault_id + header.epoch.to_bytes(8, "big")
         try:
-            ensure_private_file(self.path)
+            try:
+                ensure_private_file(self.path)
+            except StoreError:
+                self._remove()
+                ensure_private_file(self.path)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, StoreError):
             return
@@ -66,9 +87,15 @@ class HighWater:
         finally:
             os.close(descriptor)
 
-    def check(self, header: Header | None) -> None:
-        """Raises IntegrityError when the vault is older than the mark, another one, or gone."""
-        mark = self.read()
+    def _remove(self) -> None:
+        """Raises OSError."""
+        if self.path.is_dir() and not self.path.is_symlink():
+            self.path.rmdir()
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def check(self, header: Header | None, mark: Mark | None) -> None:
+        """Raises IntegrityError when the vault is older than the mark that was read, another one, or gone."""
         if mark is None:
             return
         advice = f"if you restored it on purpose: rm {self.path}"

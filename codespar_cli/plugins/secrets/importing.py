@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from codespar_cli.core.administration.secrets_import import Imported, OnConflict
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.errors import WriteConflict
 from codespar_cli.plugins.secrets.envelope import SealLimits
 from codespar_cli.plugins.secrets.names import name_bytes
@@ -25,9 +27,10 @@ class Batch(NamedTuple):
     new: Mapping[str, NewVersion]
 
 
-def batch_of(tenant_id: str, values: Mapping[str, str]) -> Batch:
+def batch_of(tenant_id: str, values: Hidden[Mapping[str, str]]) -> Batch:
     """Raises UsageError."""
-    return Batch(tenant_id, name_bytes("tenant", tenant_id), {key: NewVersion(key, values[key]) for key in values})
+    name = name_bytes("tenant", tenant_id)
+    return Batch(tenant_id, name, {key: NewVersion(key, Hidden(values.reveal()[key])) for key in list(values.reveal())})
 
 
 def import_batch(
@@ -44,14 +47,13 @@ def import_batch(
         draft = revision.draft(batch.name, created_at=act.now)
         notes = []
         for step in written:
-            facts = write_version(act, draft, batch.new[step.key], limits).facts
+            facts = write_version(act, draft, batch.new[step.key], limits, carry=True).facts
             notes.append((step.key, step.version, facts.fingerprint))
         act.header = revision.finish()
         act.record(count=len(written))
         for key, version, fingerprint in notes:
-            each = Act(Intent("secret.set", actor, batch.tenant, key), act.connection, act.vault, act.at)
-            each.header = act.header
-            each.record(version=version, fingerprint=fingerprint)
+            part = Intent("secret.set", actor, batch.tenant, key)
+            act.record(part=part, version=version, fingerprint=fingerprint)
     return plan
 
 
@@ -80,5 +82,5 @@ def _conflict(tenant: str, keys: list[str]) -> WriteConflict:
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     return WriteConflict(
         f"tenant `{tenant}` has {shown}{more} already; nothing was imported",
-        hint="codespar secrets import FILE --on-conflict skip, or replace",
+        hint=f"codespar secrets history {shlex.quote(keys[0])}",
     )

@@ -22,6 +22,15 @@ Hash: TypeAlias = Literal["sha256", "sha512"]
 _HASH_BYTES = {"sha256": 32, "sha512": 64}
 
 
+class Key(bytes):
+    """Key material that a traceback with locals, or `vars`, shows nothing of."""
+
+    def __repr__(self) -> str:
+        return "<key>"
+
+    __str__ = __repr__
+
+
 def hkdf_extract(algorithm: Hash, salt: bytes, material: bytes) -> bytes:
     """RFC 5869 section 2.2. An empty salt means zeros, as HMAC pads its key."""
     return hmac.digest(salt, material, algorithm)
@@ -46,6 +55,10 @@ class MasterSecret(Protocol):
 
     def new_kdf(self) -> bytes | None:
         """What a new header keeps in order to have the same keys again; None when nothing is needed."""
+        ...
+
+    def raised_kdf(self, kdf: bytes | None) -> bytes | None:
+        """What replaces a header's `kdf` that asks for less than today's costs; None when it may stay."""
         ...
 
     def takes(self, kdf: bytes | None) -> bool:
@@ -74,14 +87,14 @@ class MasterKey:
     def new_kdf(self) -> None:
         return None
 
+    def raised_kdf(self, kdf: bytes | None) -> None:
+        return None
+
     def takes(self, kdf: bytes | None) -> bool:
         return kdf is None
 
     def unlock(self, vault_id: bytes, kdf: bytes | None) -> VaultKeys:
         return self.keys_for(vault_id)
-
-    def is_same_as(self, other: MasterKey) -> bool:
-        return hmac.compare_digest(self._material, other._material)
 
     def __repr__(self) -> str:
         return f"<MasterKey from {self.source}>"
@@ -94,14 +107,14 @@ class VaultKeys:
     """What one master key is worth in one vault."""
 
     def __init__(self, root: bytes, source: str) -> None:
-        self._root = root
+        self._root = Key(root)
         self.source = source
-        self.vouched: tuple[int, int, bytes, bytes] | None = None
+        self.vouched: tuple[int, int, bytes, int | None, bytes] | None = None
         """What the record's head was last given by these keys, see `audit`: nothing secret, it stands in the file."""
 
     @cached_property
     def check_value(self) -> bytes:
-        return self._derive(label("key check"))
+        return bytes(self._derive(label("key check")))
 
     @cached_property
     def manifest(self) -> bytes:
@@ -128,5 +141,5 @@ class VaultKeys:
     def __reduce__(self) -> str:
         raise TypeError("vault keys cannot be pickled")
 
-    def _derive(self, info: bytes) -> bytes:
-        return hkdf_expand("sha256", self._root, info, KEY_BYTES)
+    def _derive(self, info: bytes) -> Key:
+        return Key(hkdf_expand("sha256", self._root, info, KEY_BYTES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from codespar_cli.core.administration.secrets import KeyStatus
 from codespar_cli.core.clock import from_micros
 from codespar_cli.plugins.secrets.envelope import SealLimits
+from codespar_cli.plugins.secrets.passphrase import costs_low
 from codespar_cli.plugins.secrets.vault_session import Act
 
 _CHORES = (
@@ -32,4 +33,5 @@ def key_status(act: Act, current_key: str, limits: SealLimits) -> KeyStatus:
         in_grace=in_grace,
         next_end=None if next_end is None else from_micros(next_end),
         log_emptied=not unclean,
+        costs_low=costs_low(vault.header.kdf),
     )

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.handover import within
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.hooks import Health
 from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError, MissingExtra, NotFoundError, SecretError, StoreUnreachable
-from codespar_cli.plugins.secrets.hidden import Hidden
+from codespar_cli.plugins.secrets.master_key import keyring_variables
 from codespar_cli.plugins.secrets.names import name_bytes, value_bytes
 from codespar_cli.plugins.secrets.spelling import spelled
 
@@ -54,6 +56,11 @@ class KeyringSecrets:
             timeout_s=30.0 if timeout is None else parse_duration(timeout).total_seconds(),
         )
 
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that unlock the keyring: no other program is to be given them."""
+        return keyring_variables(os.environ)
+
     def get(self, tenant_id: str, key: str) -> str | None:
         service, name = self._place(tenant_id, key)
         found = self._ask(lambda keyring: Hidden(keyring.get_password(service, name)))
@@ -61,10 +68,11 @@ class KeyringSecrets:
 
     def set(self, tenant_id: str, key: str, value: str) -> None:
         """Also reads it back: a keyring that takes everything and keeps nothing is an error here."""
-        value_bytes(value)
-        service, name = self._place(tenant_id, key)
-        kept = Hidden(_encoded(value))
+        held = Hidden(value)
         del value  # a traceback with locals must not show it
+        value_bytes(held)
+        service, name = self._place(tenant_id, key)
+        kept = Hidden(_encoded(held.reveal()))
 
         def write(keyring: Any) -> bool:
             keyring.set_password(service, name, kept.reveal())
@@ -92,7 +100,7 @@ class KeyringSecrets:
         try:
             name = self._ask(lambda keyring: (keyring.get_password(self._service, "_"), _name_of(keyring))[1])
         except CodesparError as error:
-            return Health("error", error.message)
+            return Health("error", error.message, error.hint)
         return Health("ok", f"the system's keyring: {name}")
 
     def _place(self, tenant_id: str, key: str) -> tuple[str, str]:

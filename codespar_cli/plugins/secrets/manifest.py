@@ -12,49 +12,58 @@ import hmac
 from collections.abc import Iterable
 
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import UNREADABLE, framed, label, number, optional
+from codespar_cli.plugins.secrets.framing import (
+    UNREADABLE,
+    field,
+    framed,
+    label,
+    number,
+    number_field,
+    optional,
+    optional_field,
+)
 from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow
 
-_VERSION, _DEK, _ACCESS, _HEADER = label("version row"), label("dek row"), label("access row"), label("header")
+_ACCESS, _HEADER = label("access row"), label("header")
 _ROWS, _TENANT, _VAULT = label("tenant rows"), label("tenant manifest"), label("vault manifest")
+_VERSION, _DEK = framed(label("version row")), framed(label("dek row"))
 
 
 def version_digest(row: VersionRow) -> bytes:
     """SHA-256 over every column of a version but its tenant, which the manifest names."""
+    _, key, version, generation, created_at, expires_at, retires_at, state, note, sealed = row
     try:
-        return hashlib.sha256(
-            framed(
-                _VERSION,
-                row.key,
-                number(row.version),
-                number(row.generation),
-                number(row.created_at),
-                number(row.expires_at),
-                number(row.retires_at),
-                number(row.state),
-                optional(row.note),
-                optional(row.sealed),
-            )
-        ).digest()
+        fields = (
+            _VERSION,
+            field(key),
+            number_field(version),
+            number_field(generation),
+            number_field(created_at),
+            number_field(expires_at),
+            number_field(retires_at),
+            number_field(state),
+            optional_field(note),
+            optional_field(sealed),
+        )
+        return hashlib.sha256(b"".join(fields)).digest()
     except UNREADABLE:
         raise tampered("a stored version cannot be read") from None
 
 
 def dek_digest(row: DekRow) -> bytes:
     try:
-        return hashlib.sha256(
-            framed(
-                _DEK,
-                number(row.generation),
-                row.id,
-                number(row.kek_version),
-                row.salt,
-                row.commitment,
-                row.wrapped,
-                number(row.encryptions),
-                number(row.created_at),
-            )
-        ).digest()
+        fields = (
+            _DEK,
+            number_field(row.generation),
+            field(row.id),
+            number_field(row.kek_version),
+            field(row.salt),
+            field(row.commitment),
+            field(row.wrapped),
+            number_field(row.encryptions),
+            number_field(row.created_at),
+        )
+        return hashlib.sha256(b"".join(fields)).digest()
     except UNREADABLE:
         raise tampered("a data key's row cannot be read") from None
 

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from codespar_cli.core.references import FileUnusable, private_bytes
 from codespar_cli.errors import ConfigError, MasterKeyMalformed, MasterKeyMissing, MissingExtra
 from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey, MasterSecret
 
 DEFAULT_REFERENCE = "env:VAULT_MASTER_KEY"
+PREVIOUS_VARIABLE = "VAULT_MASTER_KEY_PREVIOUS"
+"""Where the key before any other is looked for, wherever the current one stands."""
 KEYGEN_HINT = "make one with: codespar secrets keygen"
 EXPECTED = "`env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`"
-_MAX_TEXT = 4096
+PREVIOUS = "--previous"
+PREVIOUS_HINT = "give the key that the vault was made with: codespar secrets rotate --previous file:old.key"
+_CRYPTFILE = "KEYRING_CRYPTFILE_PASSWORD"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -37,13 +42,21 @@ class KeyReference(NamedTuple):
 
     @property
     def previous(self) -> KeyReference | None:
-        """Where the key before this one is looked for during a rotation; only a variable has such a place."""
+        """Where the key before this one is looked for first; only a variable has such a place of its own."""
         return self._replace(place=f"{self.place}_PREVIOUS") if self.scheme == "env" else None
 
-    @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self, environ: Iterable[str]) -> tuple[str, ...]:
         """The environment variables that hold key material, for whoever starts another program."""
-        return (self.place, f"{self.place}_PREVIOUS") if self.scheme == "env" else ()
+        if self.scheme == "keyring":
+            return (*keyring_variables(environ), PREVIOUS_VARIABLE)
+        own = (self.place, f"{self.place}_PREVIOUS") if self.scheme == "env" else ()
+        return tuple(dict.fromkeys((*own, PREVIOUS_VARIABLE)))
+
+
+def keyring_variables(environ: Iterable[str]) -> tuple[str, ...]:
+    """Of these variables those that unlock a keyring: `keyring` sets any property of its backend from such a one."""
+    # Anywhere in the name, as `keyring` looks for it.
+    return tuple(name for name in environ if "KEYRING_PROPERTY_" in name or name == _CRYPTFILE)
 
 
 def parse_reference(text: str, key: str = "master_key") -> KeyReference:
@@ -52,12 +65,25 @@ def parse_reference(text: str, key: str = "master_key") -> KeyReference:
     if scheme == "passphrase":
         return _parse_passphrase(place, key)
     if not colon or scheme not in {"env", "file", "keyring"} or not place:
-        raise ConfigError(f"expected {EXPECTED}", key=key, hint='master_key = "env:VAULT_MASTER_KEY"')
+        found = f"{len(text)} characters that are none of them"
+        raise ConfigError(
+            f"expected {EXPECTED}, or `passphrase:` before one of these, found {found}", key=key, hint=_hint(key)
+        )
     if scheme == "env" and not _ENV_NAME.fullmatch(place):
-        raise ConfigError("expected the name of an environment variable after `env:`", key=key)
+        raise ConfigError(
+            "expected the name of an environment variable after `env:`, found what is none", key=key, hint=_hint(key)
+        )
     if scheme == "keyring" and not all(place.partition("/")):
-        raise ConfigError("expected `keyring:SERVICE/NAME`", key=key)
+        raise ConfigError("expected `keyring:SERVICE/NAME`, found no `/` between two names", key=key, hint=_hint(key))
     return KeyReference(scheme, place)
+
+
+def _hint(key: str) -> str:
+    if key == PREVIOUS:
+        return PREVIOUS_HINT
+    return (
+        'master_key = "env:VAULT_MASTER_KEY", with export VAULT_MASTER_KEY="$(codespar secrets keygen)" for a new vault'
+    )
 
 
 def _parse_passphrase(place: str, key: str) -> KeyReference:
@@ -65,7 +91,7 @@ def _parse_passphrase(place: str, key: str) -> KeyReference:
         raise ConfigError(
             f"expected {EXPECTED} after `passphrase:`, never the passphrase itself",
             key=key,
-            hint='master_key = "passphrase:env:VAULT_PASSPHRASE"',
+            hint=PREVIOUS_HINT if key == PREVIOUS else 'master_key = "passphrase:env:VAULT_PASSPHRASE"',
         )
     return parse_reference(place, key)._replace(passphrase=True)
 
@@ -146,47 +172,26 @@ def _from_base64(text: str) -> bytes | None:
 
 def _read_file(path: Path, reference: KeyReference) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+        data = private_bytes(path)
+    except FileUnusable as error:
+        raise MasterKeyMalformed(
+            f"the master key file {error.words}",
+            code="master_key_exposed" if error.exposed else "master_key_unusable",
+            file=str(path),
+            hint=error.hint,
+        ) from None
+    if data is None:
         raise MasterKeyMissing(
             "the master key file is not there",
             file=str(path),
-            hint=f"(umask 077; {'cat' if reference.passphrase else 'codespar secrets keygen'} > {path})",
-        ) from None
-    except (OSError, ValueError) as error:
-        words = str(getattr(error, "strerror", None) or error).lower()
-        found = "is a symbolic link" if isinstance(error, OSError) and path.is_symlink() else f"cannot be read: {words}"
-        raise MasterKeyMissing(f"the master key file {found}", file=str(path), hint=f"ls -l {path}") from None
-    try:
-        _check_private(path, os.fstat(descriptor))
-        data = os.read(descriptor, _MAX_TEXT)
-    finally:
-        os.close(descriptor)
+            hint=f"(umask 077; {'cat' if reference.passphrase else 'codespar secrets keygen'} > {shlex.quote(str(path))})",
+        )
     try:
         return data.decode(*(("utf-8", "surrogateescape") if reference.passphrase else ("ascii",)))
     except UnicodeDecodeError:
         raise MasterKeyMalformed(
             f"the master key in `{reference}` is not 32 bytes in base64 or hex: found binary data", hint=KEYGEN_HINT
         ) from None
-
-
-def _check_private(path: Path, facts: os.stat_result) -> None:
-    if not stat.S_ISREG(facts.st_mode):
-        raise MasterKeyMissing("the master key file is not a regular file", file=str(path), hint=f"ls -l {path}")
-    if facts.st_uid != os.geteuid():
-        raise MasterKeyMalformed(
-            f"the master key file belongs to another user (uid {facts.st_uid})",
-            code="master_key_exposed",
-            file=str(path),
-            hint=f"ls -l {path}",
-        )
-    if facts.st_mode & 0o077:
-        raise MasterKeyMalformed(
-            f"others have access to the master key file (mode {stat.S_IMODE(facts.st_mode):04o})",
-            code="master_key_exposed",
-            file=str(path),
-            hint=f"chmod 600 {path}",
-        )
 
 
 def _ask_keyring(place: str) -> str:

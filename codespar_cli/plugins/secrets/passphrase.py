@@ -11,7 +11,7 @@ import os
 
 from codespar_cli.errors import IntegrityError, MasterKeyMalformed, SecretError
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.framing import framed, number
+from codespar_cli.plugins.secrets.framing import framed, number, unframed
 from codespar_cli.plugins.secrets.key_hierarchy import KEY_BYTES, MasterKey, VaultKeys
 
 SALT_BYTES = 16
@@ -21,7 +21,7 @@ MEMORY_KIB, PASSES, LANES = 65_536, 3, 4
 """RFC 9106, section 4, second recommended option."""
 MEMORY_BOUNDS, PASSES_BOUNDS, LANES_BOUNDS = (19_456, 262_144), (2, 16), (1, 16)
 _NAME = b"argon2id"
-_BYTES = 4 + len(_NAME) + 4 + SALT_BYTES + 3 * 12
+_SIZES = [len(_NAME), SALT_BYTES, 8, 8, 8]
 
 
 class Passphrase:
@@ -36,6 +36,17 @@ class Passphrase:
     def new_kdf(self) -> bytes:
         """A fresh salt and today's costs, as the header of a vault keeps them."""
         return framed(_NAME, os.urandom(SALT_BYTES), number(MEMORY_KIB), number(PASSES), number(LANES))
+
+    def raised_kdf(self, kdf: bytes | None) -> bytes | None:
+        """A fresh salt and at least today's costs, in place of a header's that asks for less; None when it does not.
+
+        What it asks for beyond today's stays. Raises IntegrityError when its costs are out of bounds.
+        """
+        if not costs_low(kdf):
+            return None
+        _, memory, passes, _ = _parameters(kdf)
+        memory, passes = max(memory, MEMORY_KIB), max(passes, PASSES)
+        return framed(_NAME, os.urandom(SALT_BYTES), number(memory), number(passes), number(LANES))
 
     def takes(self, kdf: bytes | None) -> bool:
         return kdf is not None
@@ -89,19 +100,28 @@ def read_passphrase(data: bytes, source: str) -> Passphrase:
 _HINT = "a passphrase of six random words or more, or a key from codespar secrets keygen"
 
 
+def costs_low(kdf: bytes | None) -> bool:
+    """Whether a header has its passphrase hashed at less than today's costs; never without a passphrase.
+
+    Lanes cost a guesser nothing, so they do not count. Raises IntegrityError when the costs are out of bounds.
+    """
+    if kdf is None:
+        return False
+    _, memory, passes, _ = _parameters(kdf)
+    return memory < MEMORY_KIB or passes < PASSES
+
+
 def _parameters(kdf: bytes | None) -> tuple[bytes, int, int, int]:
     """Salt, memory in KiB, passes and lanes. Raises IntegrityError."""
     data = kdf if isinstance(kdf, bytes) else b""
-    start = 4 + len(_NAME) + 4
-    salt = data[start : start + SALT_BYTES]
-    memory, passes, lanes = (
-        int.from_bytes(data[at : at + 8], "big") for at in range(start + SALT_BYTES + 4, start + SALT_BYTES + 40, 12)
-    )
-    # Written anew it must be the same bytes: one spelling, nothing beside it.
-    if len(data) != _BYTES or max(memory, passes, lanes) >= 2**63:
+    try:
+        fields = unframed(data)
+    except ValueError:
+        raise _unusable() from None
+    if [len(field) for field in fields] != _SIZES or fields[0] != _NAME:
         raise _unusable()
-    if framed(_NAME, salt, number(memory), number(passes), number(lanes)) != data:
-        raise _unusable()
+    salt = fields[1]
+    memory, passes, lanes = (int.from_bytes(field, "big") for field in fields[2:])
     for found, (least, most) in ((memory, MEMORY_BOUNDS), (passes, PASSES_BOUNDS), (lanes, LANES_BOUNDS)):
         if not least <= found <= most:
             raise _unusable()

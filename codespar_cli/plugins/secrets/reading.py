@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from codespar_cli.core.administration.secrets import Secret, SecretFacts
+from codespar_cli.core.administration.secrets import SecretFacts
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.hooks import ToolCall
 from codespar_cli.errors import NotFoundError, VersionRetired
 from codespar_cli.plugins.secrets.envelope import tampered
@@ -15,12 +18,26 @@ from codespar_cli.plugins.secrets.vault_session import Act
 from codespar_cli.plugins.secrets.verified_vault import OpenTenant
 
 
+class Found(NamedTuple):
+    """A version that was opened. What is known of it is put together for who asks: a lookup needs the value alone."""
+
+    tenant: OpenTenant
+    row: VersionRow
+    now: int
+    fingerprint: str
+    value: Hidden[str]
+
+    @property
+    def facts(self) -> SecretFacts:
+        return _facts(self.tenant, self.row, self.now, self.fingerprint)
+
+
 def look_up(
     act: Act, name: bytes, key: bytes, *, call: ToolCall | None = None, configured: ConfiguredGrants
-) -> Secret | None:
+) -> Found | None:
     """The value that the act's intent asks for, None when there is none; either is put on record.
 
-    Raises SecretDenied, VersionRetired, IntegrityError.
+    Raises SecretDenied, VersionRetired, IntegrityError; NotFoundError when only the version is missing.
     """
     tenant = act.vault.tenant(act.connection, name)
     if call is not None:
@@ -29,11 +46,13 @@ def look_up(
         require_granted(call, key.decode(), [own, *configured.of(key.decode())])
     row = None if tenant is None else wanted(act, tenant, key, act.intent.version)
     if tenant is None or row is None:
+        if tenant is not None and act.intent.version is not None and key in tenant.latest:
+            raise not_found(name.decode(), key.decode(), act.intent.version)
         act.record(outcome="missing")
         return None
-    secret = opened(act, tenant, row)
-    act.record(version=row.version, fingerprint=secret.facts.fingerprint)
-    return secret
+    found = opened(act, tenant, row)
+    act.record(version=row.version, fingerprint=found.fingerprint)
+    return found
 
 
 def wanted(act: Act, tenant: OpenTenant, key: bytes, version: int | None) -> VersionRow | None:
@@ -49,16 +68,16 @@ def wanted(act: Act, tenant: OpenTenant, key: bytes, version: int | None) -> Ver
         ended = row.retires_at is not None and row.retires_at <= act.now
         raise VersionRetired(
             f"version {number} of `{key.decode()}` was " + ("replaced and its grace is over" if ended else "destroyed"),
-            hint=f"see what is left: codespar secrets history {key.decode()}",
+            hint=f"see what is left: codespar secrets history {shlex.quote(key.decode())}",
         )
     return row if row.state == LIVE else None
 
 
-def opened(act: Act, tenant: OpenTenant, row: VersionRow) -> Secret:
+def opened(act: Act, tenant: OpenTenant, row: VersionRow) -> Found:
     """The value of a row, wrapped up before anything else can fail with it in sight."""
-    value = act.vault.data_key(tenant, row.generation).open(row)
-    fingerprint = act.vault.keys.fingerprint_of(tenant.row.name, value)
-    return Secret(_facts(act, tenant, row, fingerprint), _text(value))
+    value = Hidden(act.vault.data_key(tenant, row.generation).open(row))
+    fingerprint = act.vault.keys.fingerprint_of(tenant.row.name, value.reveal())
+    return Found(tenant, row, act.now, fingerprint, _text(value))
 
 
 def described(act: Act, tenant: OpenTenant, key: bytes, versions: Sequence[int]) -> list[SecretFacts]:
@@ -70,30 +89,31 @@ def not_found(tenant: str, key: str, version: int | None = None) -> NotFoundErro
     if version is None:
         return NotFoundError(f"tenant `{tenant}` has no secret `{key}`", hint="codespar secrets list")
     return NotFoundError(
-        f"tenant `{tenant}` has no version {version} of `{key}`", hint=f"codespar secrets history {key}"
+        f"tenant `{tenant}` has no version {version} of `{key}`", hint=f"codespar secrets history {shlex.quote(key)}"
     )
 
 
 def _described(act: Act, tenant: OpenTenant, key: bytes, version: int) -> SecretFacts:
     row = tenant.read(act.connection, key, version)
     if row.sealed is None or is_retired(row, act.now):
-        return _facts(act, tenant, row, None)
+        return _facts(tenant, row, act.now, None)
     return opened(act, tenant, row).facts
 
 
-def _facts(act: Act, tenant: OpenTenant, row: VersionRow, fingerprint: str | None) -> SecretFacts:
+def _facts(tenant: OpenTenant, row: VersionRow, now: int, fingerprint: str | None) -> SecretFacts:
     return facts_of(
         row,
         tenant=tenant.row.name.decode(),
         latest=tenant.latest[row.key].version,
-        now=act.now,
+        now=now,
         fingerprint=fingerprint,
         grant=grant_of(tenant.access.get(row.key)),
     )
 
 
-def _text(value: bytes) -> str:
+def _text(value: Hidden[bytes]) -> Hidden[str]:
     try:
-        return value.decode()
+        return Hidden(value.reveal().decode())
     except UnicodeDecodeError:
-        raise tampered("a sealed value is not UTF-8") from None
+        pass  # raised from here, an error would bring this one along, and the value with it
+    raise tampered("a sealed value is not UTF-8")

@@ -6,7 +6,7 @@ Used inside a write transaction: if that rolls back, so does everything here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import apsw
 
@@ -27,10 +27,12 @@ def _replace_into(table: str, row: type[DekRow | VersionRow | AccessRow]) -> str
 
 
 _PUT_VERSION = _replace_into("version", VersionRow)
+_RESEAL = "UPDATE version SET generation = ?, sealed = ? WHERE tenant = ? AND key = ? AND version = ?"
 _PUT_DEK = _replace_into("dek", DekRow)
 _PUT_ACCESS = _replace_into("access", AccessRow)
 _DROP_DEK = "DELETE FROM dek WHERE tenant = ? AND generation = ?"
 _NEW_TENANT = "INSERT INTO tenant (name, epoch, rows, mac) VALUES (?, 0, x'', x'') RETURNING id"
+_STRAYS = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE tenant = ?1" for table in ("version", "dek", "access"))  # noqa: S608
 _PUT_TENANT = "UPDATE tenant SET epoch = ?, rows = ?, mac = ? WHERE id = ?"
 _SET_HEADER = ", ".join(f"{column} = ?" for column in Header._fields)
 _PUT_HEADER = f"UPDATE header SET {_SET_HEADER}, unclean = max(unclean, ?)"  # noqa: S608
@@ -76,10 +78,10 @@ class TenantDraft:
         fresh = self._fresh_keys.get(generation)
         return fresh if fresh is not None else self._vault.data_key(self.tenant, generation)
 
-    def versions(self) -> Iterator[VersionRow]:
-        """Every stored version, each compared with the manifest."""
-        for key, version in self.tenant.digests:
-            yield self.tenant.read(self._connection, key, version)
+    def versions(self) -> list[VersionRow]:
+        """Every stored version, read now and compared with the manifest; before the first of them is changed."""
+        self._open, rows = self._vault.read_whole(self._connection, self.row)
+        return rows
 
     def add_key(self, created_at: int) -> DataKey:
         """A new data key generation, written before anything is sealed under it."""
@@ -115,10 +117,20 @@ class TenantDraft:
 
     def put(self, row: VersionRow) -> None:
         """Write a version as it stands."""
-        if self._digests is None:
-            self._digests = dict(self.tenant.digests)
+        digests = self._digests_now()
         self._connection.execute(_PUT_VERSION, row)
-        self._digests[row.key, row.version] = version_digest(row)
+        digests[row.key, row.version] = version_digest(row)
+
+    def put_resealed(self, rows: Sequence[VersionRow]) -> None:
+        """Write versions that are there already, of which nothing but the sealing changed."""
+        connection = self._connection
+        before = connection.total_changes()
+        connection.executemany(
+            _RESEAL, [(row.generation, row.sealed, row.tenant, row.key, row.version) for row in rows]
+        )
+        if connection.total_changes() - before != len(rows):
+            raise tampered("a stored version is gone")  # listed, and not found by its key: a damaged tree
+        self._digests_now().update(((row.key, row.version), version_digest(row)) for row in rows)
 
     def limit(self, key: bytes, agents: bytes | None, tools: bytes | None) -> None:
         """Write to whom a key is granted, in place of what was."""
@@ -137,6 +149,11 @@ class TenantDraft:
         row = row._replace(mac=tenant_mac(keys.manifest, vault_id, row, deks, access))
         self._connection.execute(_PUT_TENANT, (row.epoch, row.rows, row.mac, row.id))
         return row
+
+    def _digests_now(self) -> dict[tuple[bytes, int], bytes]:
+        if self._digests is None:
+            self._digests = dict(self.tenant.digests)
+        return self._digests
 
 
 class Revision:
@@ -179,6 +196,9 @@ class Revision:
         if created_at is None:
             raise tampered("a tenant is gone")
         number = next(iter(self._connection.execute(_NEW_TENANT, (name,))))[0]
+        # Under its first manifest they would be rows that it does not list: nothing of it could be read again.
+        if list(self._connection.execute(_STRAYS, (number,))):
+            raise tampered("there are rows of a tenant that does not exist")
         row = TenantRow(number, name, 0, b"", b"")
         listed = Listed({}, {})
         draft = TenantDraft(self._connection, self._vault, row, listed, OpenTenant(row, Listed({}, {}), []))

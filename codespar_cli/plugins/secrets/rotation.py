@@ -12,7 +12,7 @@ from typing import NamedTuple
 import apsw
 
 from codespar_cli.core.administration.secrets import Progress
-from codespar_cli.plugins.secrets.envelope import tampered, unwrap
+from codespar_cli.plugins.secrets.envelope import DataKey, Plaintext, tampered, unwrap
 from codespar_cli.plugins.secrets.key_hierarchy import MasterSecret, VaultKeys
 from codespar_cli.plugins.secrets.key_ring import fitting
 from codespar_cli.plugins.secrets.revision import KEK_SALT_BYTES, Revision, TenantDraft
@@ -29,11 +29,12 @@ class Extent(NamedTuple):
 
 
 class Rotated(NamedTuple):
-    """`keys` are those of a new master key, None when it stayed the same."""
+    """`keys` are those of a new master key, or of the same passphrase at raised costs; None when they stayed."""
 
     extent: Extent
     header: Header
     keys: VaultKeys | None = None
+    costs_raised: bool = False
 
 
 def rewrap(
@@ -47,7 +48,11 @@ def rewrap(
     """Every data key under a new KEK version of `master`, which may be a new one. Raises IntegrityError."""
     before = vault.header
     fits = fitting(master, before)
-    kdf = before.kdf if fits is not None else master.new_kdf()
+    # The same passphrase at today's costs makes other keys: for everything below it is a new one.
+    raised = None if fits is None else master.raised_kdf(before.kdf)
+    if raised is not None:
+        fits = None
+    kdf = before.kdf if fits is not None else raised or master.new_kdf()
     keys = fits or master.unlock(before.vault_id, kdf)
     header = before._replace(
         kek_version=before.kek_version + 1, kek_salt=os.urandom(KEK_SALT_BYTES), check_value=keys.check_value, kdf=kdf
@@ -66,7 +71,8 @@ def rewrap(
                 draft.put_key(row)
     if not dry_run:
         header = revision.finish(header=header, keys=keys, unclean=True)
-    return Rotated(Extent(len(vault.tenants), data_keys, 0), header, None if fits is not None else keys)
+    extent = Extent(len(vault.tenants), data_keys, 0)
+    return Rotated(extent, header, None if fits is not None else keys, costs_raised=raised is not None)
 
 
 def reencrypt(
@@ -96,22 +102,25 @@ def _rewrapped(vault: VerifiedVault, kek: bytes, dek: DekRow, header: Header, te
 
 
 def _reencrypt_tenant(draft: TenantDraft, now: int) -> int:
-    retired = list(draft.deks)
+    retired, rows = list(draft.deks), draft.versions()
     key = draft.add_key(now)
-    count = 0
-    for row in draft.versions():
-        sealed, moved = row.sealed, row._replace(generation=key.generation)
-        if sealed is not None:
-            value = draft.data_key(row.generation).open(row)
-            moved = moved._replace(sealed=key.seal(moved, value))
-            if key.open(moved) != value:
-                raise tampered("a value did not survive being encrypted again")
-            count += 1
-        draft.put(moved)
+    moved = [_moved(draft, row, key) for row in rows]
+    draft.put_resealed(moved)
+    count = sum(row.sealed is not None for row in moved)
     draft.put_key(draft.newest._replace(encryptions=count))
     for generation in retired:
         draft.drop_key(generation)
     return count
+
+
+def _moved(draft: TenantDraft, row: VersionRow, key: DataKey) -> VersionRow:
+    if row.sealed is None:
+        return row._replace(generation=key.generation)
+    value = Plaintext(draft.data_key(row.generation).open(row))
+    moved = row._replace(generation=key.generation, sealed=key.seal(row, value.reveal()))
+    if key.open(moved) != value.reveal():
+        raise tampered("a value did not survive being encrypted again")
+    return moved
 
 
 def _opens(draft: TenantDraft, row: VersionRow) -> bool:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from codespar_cli.core.administration.secrets import (
+    VAULT_FILE,
     Destruction,
     KeyStatus,
     Progress,
@@ -24,28 +25,28 @@ from codespar_cli.core.administration.secrets import (
 from codespar_cli.core.administration.secrets_import import Imported, OnConflict
 from codespar_cli.core.clock import Clock
 from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.hooks import Health, ToolCall
 from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.secrets.envelope import DEFAULT_LIMITS, SealLimits
 from codespar_cli.plugins.secrets.grants import ConfiguredGrants
 from codespar_cli.plugins.secrets.key_ring import KeyRing
-from codespar_cli.plugins.secrets.master_key import DEFAULT_REFERENCE, parse_reference
+from codespar_cli.plugins.secrets.master_key import DEFAULT_REFERENCE, PREVIOUS, parse_reference
 from codespar_cli.plugins.secrets.names import name_bytes
-from codespar_cli.plugins.secrets.reading import described, look_up, not_found
-from codespar_cli.plugins.secrets.vault_rows import LIVE
+from codespar_cli.plugins.secrets.reading import Found, described, look_up, not_found
 from codespar_cli.plugins.secrets.vault_session import Act, Intent, VaultSession
 from codespar_cli.plugins.secrets.vault_store import VaultStore
 
 if TYPE_CHECKING:
     from codespar_cli.plugins.secrets.revision import TenantDraft
-    from codespar_cli.plugins.secrets.rotation import Extent
+    from codespar_cli.plugins.secrets.rotation import Rotated
     from codespar_cli.plugins.secrets.writing import NewVersion
 
 PROGRAM = "program"
 """The actor on record when a program asks through the contract, which names none."""
 DEFAULT_GRACE = timedelta(hours=24)
-STORE = "vault.db"
+STORE = VAULT_FILE
 
 
 class SecretsVault:
@@ -83,7 +84,7 @@ class SecretsVault:
     @property
     def key_variables(self) -> tuple[str, ...]:
         """The environment variables that hold key material: no other program is to be given them."""
-        return self._session.ring.reference.variables
+        return self._session.ring.variables
 
     # ── the contract ──
 
@@ -93,14 +94,15 @@ class SecretsVault:
         With `call` it is its agent who asks, for its tool: SecretDenied when the secret is not granted to both.
         """
         found = self._look_up("secret.read", tenant_id, key, None, PROGRAM, call)
-        return None if found is None else found.reveal()
+        return None if found is None else found.value.reveal()
 
     def set(self, tenant_id: str, key: str, value: str) -> None:
         """A new version. Raises UsageError, SecretError, IntegrityError, StoreError."""
+        held = Hidden(value)
+        del value  # a traceback with locals must not show it
         from codespar_cli.plugins.secrets.writing import NewVersion
 
-        new = NewVersion(key, value)
-        del value  # a traceback with locals must not show it
+        new = NewVersion(key, held)
         self._write(tenant_id, key, new, PROGRAM)
 
     # ── reading ──
@@ -111,7 +113,7 @@ class SecretsVault:
         found = self._look_up("secret.read", tenant_id, key, version, actor, call)
         if found is None:
             raise not_found(tenant_id, key)
-        return found
+        return Secret(found.facts, found.value.reveal())
 
     def describe(
         self, tenant_id: str, key: str, *, version: int | None = None, actor: str, call: ToolCall | None = None
@@ -125,10 +127,8 @@ class SecretsVault:
         name = name_bytes("tenant", tenant_id)
         with self._session.act(Intent("secret.list", actor, tenant_id), durable=False) as act:
             tenant = act.vault.tenant(act.connection, name)
-            found: list[SecretFacts] = []
-            for key in sorted(tenant.latest) if tenant is not None else ():
-                if tenant is not None and tenant.latest[key].state == LIVE:
-                    found += described(act, tenant, key, [tenant.latest[key].version])
+            keys = [] if tenant is None else [(tenant, key) for key in sorted(tenant.live)]
+            found = [facts for one, key in keys for facts in described(act, one, key, [one.latest[key].version])]
             act.record(count=len(found))
         return found
 
@@ -157,10 +157,11 @@ class SecretsVault:
         tools: Sequence[str] | None = None,
         actor: str,
     ) -> SecretFacts:
+        held = Hidden(value)
+        del value
         from codespar_cli.plugins.secrets.writing import NewVersion
 
-        new = NewVersion(key, value, expires_at=expires_at, note=note, cas=cas, agents=agents, tools=tools)
-        del value
+        new = NewVersion(key, held, expires_at=expires_at, note=note, cas=cas, agents=agents, tools=tools)
         return self._write(tenant_id, key, new, actor)
 
     def replace(
@@ -174,10 +175,11 @@ class SecretsVault:
         note: str | None = None,
         actor: str,
     ) -> SecretFacts:
+        held = Hidden(value)
+        del value
         from codespar_cli.plugins.secrets.writing import NewVersion, replace_version
 
-        new = NewVersion(key, value, expires_at=expires_at, note=note)
-        del value
+        new = NewVersion(key, held, expires_at=expires_at, note=note)
         with self._change("secret.rotate_value", tenant_id, key, actor) as (act, draft):
             written = replace_version(act, draft, new, self._grace if grace is None else grace, self._limits)
             act.note(version=written.row.version, fingerprint=written.facts.fingerprint)
@@ -192,11 +194,29 @@ class SecretsVault:
         dry_run: bool = False,
         actor: str,
     ) -> Sequence[Imported]:
+        held = Hidden(values)
+        del values
         from codespar_cli.plugins.secrets.importing import batch_of, import_batch
 
-        batch = batch_of(tenant_id, values)
-        del values
+        batch = batch_of(tenant_id, held)
         return import_batch(self._session, batch, self._limits, on_conflict=on_conflict, dry_run=dry_run, actor=actor)
+
+    def grant(
+        self,
+        tenant_id: str,
+        key: str,
+        *,
+        agents: Sequence[str] | None = None,
+        tools: Sequence[str] | None = None,
+        actor: str,
+    ) -> SecretFacts:
+        from codespar_cli.plugins.secrets.granting import change_grant, new_limits
+
+        new = new_limits(agents, tools)
+        with self._change("secret.grant", tenant_id, key, actor) as (act, draft):
+            facts = change_grant(act, draft, key.encode(), new)
+            act.note(agents=agents, tools=tools)
+        return facts
 
     # ── versions ──
 
@@ -242,12 +262,12 @@ class SecretsVault:
         ring = self._ring_with(previous)
         master = ring.current()
         with self._session.act(Intent("secret.rotate", actor), durable=True, ring=ring) as act:
-            extent, header, next_keys = rewrap(act.connection, act.vault, master, dry_run=dry_run, progress=progress)
+            done = rewrap(act.connection, act.vault, master, dry_run=dry_run, progress=progress)
             if not dry_run:
-                act.header, act.next_keys = header, next_keys
-            act.record(**extent._asdict(), kek_version=header.kek_version, dry_run=dry_run or None)
-        changed = next_keys is not None
-        return self._rotated("rewrap", extent, header.kek_version, new_master_key=changed, dry_run=dry_run)
+                act.header, act.next_keys = done.header, done.keys
+            act.note(kek_version=done.header.kek_version, costs_raised=done.costs_raised or None)
+            act.record(**done.extent._asdict(), dry_run=dry_run or None)
+        return self._rotated("rewrap", done, dry_run=dry_run)
 
     def rotate_values(
         self, *, previous: str | None = None, dry_run: bool = False, progress: Progress | None = None, actor: str
@@ -256,11 +276,11 @@ class SecretsVault:
 
         ring = self._ring_with(previous)
         with self._session.act(Intent("secret.reencrypt", actor), durable=True, ring=ring) as act:
-            extent, header, _ = reencrypt(act.connection, act.vault, act.now, dry_run=dry_run, progress=progress)
+            done = reencrypt(act.connection, act.vault, act.now, dry_run=dry_run, progress=progress)
             if not dry_run:
-                act.header = header
-            act.record(**extent._asdict(), dry_run=dry_run or None)
-        return self._rotated("reencrypt", extent, header.kek_version, new_master_key=False, dry_run=dry_run)
+                act.header = done.header
+            act.record(**done.extent._asdict(), dry_run=dry_run or None)
+        return self._rotated("reencrypt", done, dry_run=dry_run)
 
     def key_status(self, *, actor: str) -> KeyStatus:
         from codespar_cli.plugins.secrets.key_state import key_status
@@ -279,7 +299,8 @@ class SecretsVault:
         with self._session.act(Intent("secret.verify", actor), durable=False) as act:
             report = verify_vault(act.connection, act.vault, self._limits)
             act.record(epoch_seen=report.epoch)
-        return report
+        problem = self._session.mark_problem
+        return report if problem is None else report._replace(warnings=(*report.warnings, problem))
 
     @property
     def exists(self) -> bool:
@@ -298,10 +319,21 @@ class SecretsVault:
             vault = self._session.look()
             if vault is not None and vault.keys.source != master.source:
                 return Health(
-                    "warning", f"still under the previous master key ({vault.keys.source}): run secrets rotate"
+                    "warning",
+                    f"still under the previous master key ({vault.keys.source}): run secrets rotate",
+                    "codespar secrets rotate",
                 )
+            if vault is not None and master.raised_kdf(vault.header.kdf) is not None:
+                return Health(
+                    "warning",
+                    "the passphrase is hashed at less than today's costs: run secrets rotate",
+                    "codespar secrets rotate",
+                )
+            problem = self._session.mark_problem
+            if vault is not None and problem is not None:
+                return Health("warning", problem, "codespar secrets verify")
         except CodesparError as error:
-            return Health("error", str(error))
+            return Health("error", str(error), error.hint)
         return Health("ok", f"master key from {master.source}")
 
     def close(self) -> None:
@@ -314,7 +346,7 @@ class SecretsVault:
 
     def _look_up(
         self, kind: str, tenant_id: str, key: str, version: int | None, actor: str, call: ToolCall | None
-    ) -> Secret | None:
+    ) -> Found | None:
         name, key_name = name_bytes("tenant", tenant_id), name_bytes("key", key)
         intent = Intent(kind, actor, tenant_id, key, version)
         if call is not None:
@@ -328,7 +360,7 @@ class SecretsVault:
         with self._change("secret.set", tenant_id, key, actor, create=True) as (act, draft):
             written = write_version(act, draft, new, self._limits)
             act.note(version=written.row.version, fingerprint=written.facts.fingerprint)
-            act.note(agents=new.agents[0], tools=new.tools[0])
+            act.note(agents=new.limits.agents[0], tools=new.limits.tools[0])
         return written.facts
 
     @contextmanager
@@ -358,16 +390,10 @@ class SecretsVault:
 
     def _ring_with(self, previous: str | None) -> KeyRing:
         ring = self._session.ring
-        return ring if previous is None else ring.with_previous(parse_reference(previous, "--previous"))
+        return ring if previous is None else ring.with_previous(parse_reference(previous, PREVIOUS))
 
-    def _rotated(
-        self,
-        operation: Literal["rewrap", "reencrypt"],
-        extent: Extent,
-        kek_version: int,
-        *,
-        new_master_key: bool,
-        dry_run: bool,
-    ) -> RotationReport:
+    def _rotated(self, operation: Literal["rewrap", "reencrypt"], done: Rotated, *, dry_run: bool) -> RotationReport:
         emptied = dry_run or self._session.empty_log()
-        return RotationReport(operation, *extent, kek_version, new_master_key, dry_run, emptied)
+        changed = done.keys is not None and not done.costs_raised
+        version, raised = done.header.kek_version, done.costs_raised
+        return RotationReport(operation, *done.extent, version, changed, dry_run, emptied, costs_raised=raised)

@@ -13,11 +13,11 @@ from weakref import WeakSet
 import apsw
 
 from codespar_cli.core.clock import Clock, to_micros
+from codespar_cli.core.core_dumps import forbid_core_dumps
 from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, IntegrityError, NotFoundError, SecretError
 from codespar_cli.plugins.secrets import audit
 from codespar_cli.plugins.secrets.envelope import tampered
-from codespar_cli.plugins.secrets.hardening import forbid_core_dumps
 from codespar_cli.plugins.secrets.high_water import HighWater
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.plugins.secrets.key_ring import KeyRing
@@ -31,7 +31,7 @@ _CHORES = (
 )
 """Whether the log is to be emptied, and when the next version is due: as the rows say, decided over checked ones."""
 _CLEAN = "UPDATE header SET unclean = 0"
-_WHOSE = "SELECT vault_id, check_value FROM header"
+_WHOSE = "SELECT vault_id, check_value, format, epoch FROM header"
 _NEVER = 2**63
 
 
@@ -71,25 +71,31 @@ class Act:
         self.next_keys: VaultKeys | None = None
         """The keys from this act on, when it changes the master key."""
         self._details: dict[str, Any] = {}
+        self._vouched = audit.epoch_vouched(vault.header)
 
     def note(self, **details: Any) -> None:
         """Say more of the act, for whoever puts it on record."""
         self._details.update(details)
 
-    def record(self, *, outcome: str = "ok", **details: Any) -> None:
-        """Put the act on record, in its own transaction."""
-        body = _body(self.intent, outcome)
+    def record(self, *, outcome: str = "ok", part: Intent | None = None, **details: Any) -> None:
+        """Put the act on record, in its own transaction; or one `part` of it, under the same epoch."""
+        intent = part or self.intent
+        body = _body(intent, outcome)
+        vouched = self._vouched
         details = {**self._details, **details}
-        body.update((name, value) for name, value in details.items() if value is not None)
+        body |= {name: value for name, value in details.items() if value is not None}
         if self.header is not None:
             body["epoch"] = self.header.epoch
+            self._vouched = audit.epoch_vouched(self.header)
         audit.record(
             self.connection,
             self.vault.keys,
-            at=self.at,
-            kind=self.intent.kind,
-            actor=self.intent.actor,
+            at=self.now,
+            kind=intent.kind,
+            actor=intent.actor,
             body=body,
+            epoch=vouched,
+            next_epoch=self._vouched,
             next_keys=self.next_keys,
         )
 
@@ -142,10 +148,23 @@ class VaultSession:
 
     def look(self) -> VerifiedVault | None:
         """The vault as it is now, checked against its mark; None when none was made. Puts nothing on record."""
+        self.store.require_unshared()
+        mark = self._mark.read()  # before the snapshot: whoever writes meanwhile moves it past what we see
         with self.store.read() as connection:
             vault = load(connection, self.ring, None)
-            self._mark.check(None if vault is None else vault.header)
+            self._mark.check(None if vault is None else vault.header, mark)
+            if vault is not None:
+                audit.check_head(connection, vault.keys, vault.header)
         return vault
+
+    @property
+    def mark_problem(self) -> str | None:
+        """A warning when the mark is of no use; None when it is."""
+        found = self._mark.problem()
+        if found is None:
+            return None
+        name = self._mark.path.name
+        return f"{name} is {found}: a vault put back whole from an old copy is not noticed until the next change"
 
     def forget(self) -> None:
         """Check everything afresh at the next act."""
@@ -157,9 +176,11 @@ class VaultSession:
     def _load(self, connection: apsw.Connection, ring: KeyRing) -> VerifiedVault:
         vault = load(connection, ring, self._known)
         if self._known is None:
-            self._mark.check(None if vault is None else vault.header)
+            self._mark.check(None if vault is None else vault.header, self._mark.read())
         if vault is None:
             raise tampered("its header is gone")
+        if vault is not self._known:
+            audit.check_head(connection, vault.keys, vault.header)
         self._known = vault
         return vault
 
@@ -167,6 +188,7 @@ class VaultSession:
         """Before the first act, and whenever a version falls due: make the vault, retire, empty the log."""
         if self._known is None:
             forbid_core_dumps()
+            self.store.require_unshared()
         if not self.store.exists:
             ring.current()  # without a master key there is nothing to make
         rows = self.store.query(_CHORES)
@@ -190,9 +212,9 @@ class VaultSession:
         with self.store.write(durable=True) as connection:
             if load(connection, ring, self._known) is not None:
                 return  # another process was first
-            self._mark.check(None)
+            self._mark.check(None, self._mark.read())
             vault = create_vault(connection, master, to_micros(at))
-            audit.begin_record(connection, vault.keys)
+            audit.begin_record(connection, vault.keys, audit.epoch_vouched(vault.header))
             act = Act(Intent("secret.create", "vault"), connection, vault, at)
             act.header = vault.header
             act.record()
@@ -207,11 +229,10 @@ class VaultSession:
             if revision is None:
                 return
             header = revision.finish(unclean=True)
+            act = Act(Intent("secret.destroy", "vault"), connection, vault, at)
+            act.header = header
             for name, row in destroyed:
-                intent = Intent("secret.destroy", "vault", name.decode(), row.key.decode(), row.version)
-                act = Act(intent, connection, vault, at)
-                act.header = header
-                act.record()
+                act.record(part=act.intent._replace(tenant=name.decode(), key=row.key.decode(), version=row.version))
         self._mark.write(header)
         self.empty_log()
 
@@ -229,8 +250,20 @@ class VaultSession:
                 whose = list(connection.execute(_WHOSE))
                 if not whose:
                     return  # nothing was made here yet, so there is nothing to guard
-                keys = self._keys_of(whose[0])
-                audit.record(connection, keys, at=at, kind=intent.kind, actor=intent.actor, body=body)
+                *whose_keys, form, epoch = whose[0]
+                keys = self._keys_of(tuple(whose_keys))
+                if type(epoch) is not int:
+                    return  # damaged: there is nothing sound to append to
+                audit.record(
+                    connection,
+                    keys,
+                    at=to_micros(at),
+                    kind=intent.kind,
+                    actor=intent.actor,
+                    body=body,
+                    epoch=None if form == 1 else epoch,
+                    next_epoch=None if form == 1 else epoch,
+                )
         except (CodesparError, OSError):
             pass  # the refusal itself is what must be told: a store too damaged to record it is no reason to say less
 

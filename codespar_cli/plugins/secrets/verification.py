@@ -34,7 +34,7 @@ def verify_vault(connection: apsw.Connection, vault: VerifiedVault, limits: Seal
         ]
     if next(iter(connection.execute(_STRAYS)))[0]:
         raise tampered("there are rows of a tenant that does not exist")
-    head, epoch = verify_record(connection, vault.keys, "vault")
+    head, epoch = verify_record(connection, vault.keys, vault.header, "vault")
     if epoch != vault.header.epoch:
         raise tampered(f"it is at epoch {vault.header.epoch}, its record at {epoch}: one of them went back in time")
     return VaultReport(len(vault.tenants), secrets, versions, vault.header.epoch, head.seq, head.hash, tuple(warnings))

@@ -19,7 +19,15 @@ from codespar_cli.plugins.secrets.framing import READABLE_FORMATS, UNREADABLE
 from codespar_cli.plugins.secrets.key_hierarchy import VaultKeys
 from codespar_cli.plugins.secrets.key_ring import KeyRing
 from codespar_cli.plugins.secrets.manifest import header_checksum, rows_digest, tenant_mac, vault_mac, version_digest
-from codespar_cli.plugins.secrets.vault_rows import AccessRow, DekRow, Header, TenantRow, VersionRow, columns
+from codespar_cli.plugins.secrets.vault_rows import (
+    LIVE,
+    AccessRow,
+    DekRow,
+    Header,
+    TenantRow,
+    VersionRow,
+    columns,
+)
 
 HEADER_SQL = f"SELECT {columns(Header)} FROM header"  # noqa: S608  column names of ours
 _TENANTS = f"SELECT {columns(TenantRow)} FROM tenant ORDER BY name"  # noqa: S608
@@ -56,9 +64,13 @@ class OpenTenant:
         self.access: Mapping[bytes, AccessRow] = listed.access
         self.digests: dict[tuple[bytes, int], bytes] = {}
         self.latest: dict[bytes, Latest] = {}
+        self.live: set[bytes] = set()
+        """The keys with a version that is neither deleted nor destroyed; it need not be the newest one."""
         for version in versions:
             self.digests[version.key, version.version] = version_digest(version)
             self.latest[version.key] = Latest(version.version, version.state)
+            if version.state == LIVE:
+                self.live.add(version.key)
         self.data_keys: dict[int, DataKey] = {}
 
     def read(self, connection: apsw.Connection, key: bytes, version: int) -> VersionRow:
@@ -93,8 +105,10 @@ class VerifiedVault:
         if found is not None:
             return found
         row = self.tenants.get(name)
-        if row is None:
-            return None
+        return None if row is None else self.read_whole(connection, row)[0]
+
+    def read_whole(self, connection: apsw.Connection, row: TenantRow) -> tuple[OpenTenant, list[VersionRow]]:
+        """A tenant with every row it has, read and checked now. Raises IntegrityError."""
         listed = self.listed(connection, row)
         try:
             versions = [VersionRow._make(values) for values in connection.execute(_VERSIONS, (row.id,))]
@@ -103,8 +117,8 @@ class VerifiedVault:
             raise tampered("a stored version cannot be read") from None
         if not hmac.compare_digest(rows_digest(found.digests.values()), row.rows):
             raise tampered("the stored versions are not the ones the manifest lists")
-        self._open[name] = found
-        return found
+        self._open[row.name] = found
+        return found, versions
 
     def listed(self, connection: apsw.Connection, row: TenantRow) -> Listed:
         """A tenant's data keys, wrapped, and its grants, under its manifest. Raises IntegrityError."""

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 from vault_kit import NEW, make_vault
 
 from codespar_cli.core.gate import Gate
-from codespar_cli.core.hooks import CallContext, ToolCall
+from codespar_cli.core.globs import is_glob
+from codespar_cli.core.hooks import CallContext, PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
-from codespar_cli.errors import IntegrityError, MasterKeyWrong, NotFoundError, SecretDenied, StoreError, UsageError
+from codespar_cli.errors import (
+    CallDenied,
+    IntegrityError,
+    MasterKeyWrong,
+    NotFoundError,
+    SecretDenied,
+    StoreError,
+    UsageError,
+)
 from codespar_cli.plugins.secrets.framing import framed
 from codespar_cli.plugins.secrets.grants import ConfiguredGrants, Grant, packed
 from codespar_cli.plugins.secrets.vault_store import VaultStore
@@ -162,6 +171,37 @@ def test_what_is_no_list_of_globs_is_refused(vault, globs):
     assert vault.get("acme", "K") is None
 
 
+def test_a_grant_changes_alone_in_one_record(limited, open_vault, state):
+    before = limited.describe("acme", "K", actor=ME)
+    count = len(records(state))
+    facts = limited.grant("acme", "K", agents=["mallory"], actor=ME)
+    (record,) = records(state)[count:]
+    assert (record.kind, record.actor, record.body["key"], record.body["outcome"]) == ("secret.grant", ME, "K", "ok")
+    assert record.body["agents"] == ["mallory"]
+    assert "tools" not in record.body, "what was not said is not on record as if it had been"
+    assert facts == before._replace(agents=("mallory",)) == limited.describe("acme", "K", actor=ME)
+    for vault in (limited, open_vault()):
+        assert vault.get("acme", "K", call=call("mallory")) == CANARY
+        with pytest.raises(SecretDenied):
+            vault.get("acme", "K", call=call("ci-1"))
+    assert limited.grant("acme", "K", agents=["**"], tools=["**"], actor=ME)[-2:] == (None, None)
+    assert limited.grant("acme", "K", tools=[], actor=ME).tools == (), "granted for no tool at all"
+    assert limited.verify(actor=ME).versions == 2
+
+
+def test_a_grant_of_what_is_not_there_is_refused_on_record(limited, state):
+    limited.delete("acme", "OPEN", actor=ME)
+    for tenant, key in (("acme", "NONE"), ("globex", "K"), ("acme", "OPEN")):
+        with pytest.raises(NotFoundError):
+            limited.grant(tenant, key, agents=["ci-*"], actor=ME)
+        assert (records(state)[-1].kind, records(state)[-1].body["outcome"]) == ("secret.grant", "missing")
+    for globs in ({}, {"agents": "ci-*"}, {"agents": [""]}, {"tools": ["\ud800"]}):
+        with pytest.raises(UsageError):
+            limited.grant("acme", "K", **globs, actor=ME)
+    assert limited.describe("acme", "K", actor=ME).agents == ("ci-*", "deploy")
+    limited.verify(actor=ME)
+
+
 # ── [secrets.grants] ──
 
 
@@ -197,7 +237,7 @@ def test_more_grants_never_allow_more(entries, more, key, agent):
     assert allowed(fewer) or not allowed(entries)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), max_size=5))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9).filter(is_glob), max_size=5))
 def test_what_is_packed_comes_back(globs):
     from codespar_cli.plugins.secrets.grants import grant_of
     from codespar_cli.plugins.secrets.vault_rows import AccessRow
@@ -345,3 +385,25 @@ def test_nothing_stands_in_for_a_vault_that_fails(limited, state):
         gate.get_secret(call(), "K")
     with pytest.raises(NotFoundError):
         limited.fetch("acme", "NONE", actor=ME, call=call())
+
+
+def test_a_call_gets_its_secret_only_while_it_is_allowed_and_under_way(limited):
+    """A denied call, one that was not entered and one that is over get nothing."""
+    gate = gate_over(limited)
+
+    class Denies:
+        def evaluate(self, agent_id, tool_name, estimated_cost=None, *, context=None):
+            return PolicyDecision(allowed=False, reason="no")
+
+    never_entered = gate.call("ci-1", "stripe/charge")
+    with gate.call("ci-1", "stripe/charge") as over:
+        assert over.secret("K") == CANARY
+    gate.registry.register_policy(Denies())
+    denied = gate.call("ci-1", "stripe/charge")
+    with pytest.raises(CallDenied), denied:
+        pytest.fail("it was denied")
+    for each in (never_entered, over, denied):
+        with pytest.raises(RuntimeError, match="once the policy has allowed it"):
+            each.secret("K")
+        with pytest.raises(RuntimeError, match="once the policy has allowed it"):
+            asyncio.run(each.asecret("K"))

@@ -13,9 +13,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends import chainer, fail, null
 from keyring.errors import InitError, KeyringLocked, PasswordSetError
 
+from codespar_cli.core.hidden import Hidden
 from codespar_cli.core.services import Services
 from codespar_cli.errors import MissingExtra, NotFoundError, SecretError, StoreUnreachable, UsageError
-from codespar_cli.plugins.secrets.hidden import Hidden
 from codespar_cli.plugins.secrets.keyring_secrets import KeyringSecrets, _decoded, _encoded
 
 CANARY = "canary-77d2e0"

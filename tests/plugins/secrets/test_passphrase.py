@@ -154,6 +154,89 @@ def test_from_a_key_to_a_passphrase_to_another_and_back(state, open_vault, tmp_p
     open_vault(NEW).verify(actor=ME)
 
 
+@pytest.fixture
+def cheap(open_vault, monkeypatch):
+    """A vault from a time when less was thought to be enough, opened today."""
+    monkeypatch.setattr(passphrase, "MEMORY_KIB", 19_456)
+    monkeypatch.setattr(passphrase, "PASSES", 2)
+    vault = open_vault(WORDS, **STRETCHED)
+    vault.set("acme", "K", "v")
+    vault.put("acme", "L", "w", agents=["ci-*"], actor=ME)
+    monkeypatch.undo()
+    return vault
+
+
+def costs_of(state):
+    return passphrase._parameters(header_of(state).kdf)[1:]
+
+
+def test_a_rotation_under_the_same_passphrase_raises_its_costs(cheap, open_vault, state):
+    assert costs_of(state) == (19_456, 2, 4)
+    reader = open_vault(WORDS, **STRETCHED)
+    assert reader.get("acme", "K") == "v"
+    dry = cheap.rotate_master(dry_run=True, actor=ME)
+    assert (dry.costs_raised, dry.new_master_key, costs_of(state)) == (True, False, (19_456, 2, 4))
+    report = cheap.rotate_master(actor=ME)
+    assert (report.costs_raised, report.new_master_key) == (True, False)
+    assert costs_of(state) == (65_536, 3, 4)
+    for vault in (cheap, reader, open_vault(WORDS, **STRETCHED)):
+        assert vault.get("acme", "K") == "v"
+        vault.verify(actor=ME)
+    salt = header_of(state).kdf
+    assert not cheap.rotate_master(actor=ME).costs_raised
+    assert header_of(state).kdf == salt, "what is at today's costs stays"
+    with pytest.raises(MasterKeyWrong):
+        open_vault(OTHER, **STRETCHED).get("acme", "K")
+
+
+def test_low_costs_are_told_until_they_are_raised(cheap, open_vault):
+    status = cheap.key_status(actor=ME)
+    assert (status.passphrase, status.costs_low, status.rotation_due) == (True, True, False)
+    health = open_vault(WORDS, **STRETCHED).health()
+    assert health.state == "warning"
+    assert health.message == "the passphrase is hashed at less than today's costs: run secrets rotate"
+    cheap.rotate_master(actor=ME)
+    assert not cheap.key_status(actor=ME).costs_low
+    assert open_vault(WORDS, **STRETCHED).health().state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("stored", "raised"),
+    [
+        ((262_144, 2, 1), (262_144, 3, 4)),
+        ((19_456, 16, 16), (65_536, 16, 4)),
+        ((65_536, 3, 1), None),
+        ((131_072, 4, 4), None),
+    ],
+)
+def test_raising_never_lowers_what_is_more_than_todays(stored, raised):
+    before = kdf(memory=stored[0], passes=stored[1], lanes=stored[2])
+    after = Passphrase(b"x" * 12, "here").raised_kdf(before)
+    assert (None if after is None else passphrase._parameters(after)[1:]) == raised
+
+
+def test_status_and_doctor_tell_a_person_of_low_costs(cheap, state, tmp_path):
+    directory = tmp_path / "project"
+    directory.mkdir()
+    reference = "passphrase:env:WORDS"
+    (directory / "plugins.toml").write_text(f'version = 1\n[secrets]\nbackend = "vault"\nmaster_key = "{reference}"\n')
+    environ = {**os.environ, "WORDS": WORDS, "CODESPAR_STATE_DIR": str(state)}
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "codespar_cli", *arguments]
+        return subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, timeout=60)
+
+    low = "hashed at less than today's costs"
+    assert low in run("doctor").stdout
+    status = run("secrets", "rotate", "--status")
+    assert "less than today's costs" in status.stdout
+    assert low in status.stderr
+    assert '"costs_low": true' in run("secrets", "rotate", "--status", "-o", "json").stdout
+    assert "same passphrase" in run("secrets", "rotate").stdout
+    assert low not in run("doctor").stdout
+    assert low not in run("secrets", "rotate", "--status").stderr
+
+
 def test_a_dry_run_of_a_new_passphrase_changes_nothing(stretched, open_vault, state):
     before = header_of(state)
     assert open_vault(OTHER, WORDS, **STRETCHED).rotate_master(dry_run=True, actor=ME).new_master_key

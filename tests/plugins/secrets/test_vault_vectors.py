@@ -42,7 +42,7 @@ def test_there_is_a_vector_of_every_kind():
     assert {path.stem for path in VECTORS} >= {
         "good", "truncated", "swapped", "wrong-aad", "wrong-commitment", "old-generation", "wrong-master-key", "deleted-row",
         "record-cut", "record-rewritten", "good-granted", "grant-widened", "good-passphrase", "wrong-passphrase",
-        "greedy-kdf", "format1-good", "format1-swapped", "format1-wrong-master-key",
+        "greedy-kdf", "replayed-rows", "format1-good", "format1-swapped", "format1-wrong-master-key",
     }  # fmt: skip
 
 
@@ -169,6 +169,7 @@ class Specified:
         self.require(head["vouched"] <= len(rows))
         vouched = rows[head["vouched"] - 1]["hash"] if head["vouched"] else previous
         fields = F(L("audit head"), N(head["since"]), N(head["vouched"]), vouched)
+        fields += F(N(self.header["epoch"])) if self.header["format"] == 2 else b""
         self.require(hmac.new(key, fields, "sha256").digest() == head["mac"])
         for place, row in enumerate(rows, 1):
             body = json.loads(row["body"])
@@ -180,8 +181,16 @@ class Specified:
                 text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
                 fields = F(L("audit record"), N(row["at"]), row["kind"].encode(), row["actor"].encode(), text, previous)
                 self.require(hmac.new(key, fields, "sha256").digest()[:16].hex() == tag)
+            self.require(self.chained(row, previous) == row["hash"])
             previous = row["hash"]
         self.require((head["seq"], head["hash"]) == (len(rows), previous))
+
+    def chained(self, row, previous):
+        parts = (
+            b"codespar chain 1", str(row["seq"]).encode(), str(row["at"]).encode(), row["kind"].encode(),
+            row["actor"].encode(), row["body"].encode(), previous,
+        )  # fmt: skip
+        return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
 
     def checked(self, tenant):
         deks = sorted((r for r in self.deks if r["tenant"] == tenant["id"]), key=lambda r: r["generation"])

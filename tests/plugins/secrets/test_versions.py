@@ -173,8 +173,7 @@ def test_with_the_current_version_destroyed_there_is_none_until_one_is_brought_b
     three.destroy("acme", "K", version=3, actor=ME)
     assert three.get("acme", "K") is None
     assert three.fetch("acme", "K", version=2, actor=ME).reveal() == "v2"
-    with pytest.raises(NotFoundError):
-        three.replace("acme", "K", "x", actor=ME)
+    assert [facts.state for facts in three.entries("acme", actor=ME)] == ["destroyed"]
     assert three.rollback("acme", "K", to=2, actor=ME).version == 4
     assert three.get("acme", "K") == "v2"
 

@@ -70,6 +70,18 @@ def rows_of(path):
     return found
 
 
+def replayed(directory):
+    """All rows from before the last change, beside the record of it."""
+    earlier = {}
+
+    def change(vault):
+        earlier.update(rows_of(directory / "state" / "vault.db"))
+        vault.set("acme", "API_KEY", "newest")
+
+    newer = a_vault(directory, change)
+    return {**earlier, "chain": newer["chain"], "chain_head": newer["chain_head"]}
+
+
 def a_vault(directory, after=lambda vault: None, options=None, environ=None):
     services = Services(state_dir=directory / "state", clock=FakeClock())
     vault = SecretsVault.from_options(options or {}, services, environ=environ or {"VAULT_MASTER_KEY": MASTER.hex()})
@@ -155,6 +167,7 @@ def main():
         good = a_vault(Path(directory) / "good")
         rotated = a_vault(Path(directory) / "rotated", lambda vault: vault.rotate_master(actor="generator"))
         reencrypted = a_vault(Path(directory) / "reencrypted", lambda vault: vault.rotate_values(actor="generator"))
+        put_back = replayed(Path(directory) / "replayed")
         limited = a_vault(Path(directory) / "limited", granted)
         stretched = a_vault(
             Path(directory) / "stretched",
@@ -188,6 +201,7 @@ def main():
     untagged = rewritten(good, lambda body: body.pop("tag", None))
     write("record-rewritten", untagged, refused, what="every record without its tag; the chain's hashes fit")
     back = changed(good, "header", lambda row: True, epoch=good["header"][0].epoch - 1)
+    write("replayed-rows", put_back, refused, what="rows from before the last change, beside the record of it")
     write_format_two(limited, stretched, value, refused)
     write("epoch-turned-back", back, refused, what="the header's epoch is one lower; its MAC is as it was")
 

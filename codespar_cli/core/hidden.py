@@ -1,7 +1,11 @@
-"""A value on its way to or from a backend, out of sight of a traceback that shows every local."""
+"""A value on its way, out of sight of a traceback that shows every local.
+
+Whoever calls with a plain value holds it in a frame of its own; every frame below shows nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,3 +32,13 @@ class Hidden(Generic[T]):
 
     def __reduce__(self) -> str:
         raise TypeError("a hidden value cannot be pickled")
+
+
+def without_frames(act: Callable[[], T]) -> T:
+    """What `act` answers. Its error comes out as if it had been raised here: what it passed through held values."""
+    try:
+        return act()
+    except Exception as error:
+        found = error.with_traceback(None)
+        found.__cause__ = found.__context__ = None
+    raise found

@@ -1,0 +1,131 @@
+"""The operations that faults are tried on: what each starts from, and what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vault_kit import NEW, OLD, make_vault
+
+from codespar_cli.plugins.secrets.vault import SecretsVault
+from codespar_cli.plugins.secrets.vault_rows import VAULT_SCHEMA
+from codespar_cli.storage.sqlite import Database, Schema
+
+ME = "tester"
+MARK = "plaintext"
+"""In every value, so that one that reached a file is found."""
+STEADY = f"{MARK}-steady"
+VECTOR = Path(__file__).parents[2] / "vectors" / "vault" / "format1-good.json"
+_FORMAT_1 = Schema(application_id=VAULT_SCHEMA.application_id, migrations=VAULT_SCHEMA.migrations[:1])
+_BLOBS = {"vault_id", "kek_salt", "check_value", "checksum", "mac", "name", "rows", "id", "salt", "commitment", "wrapped",
+          "key", "note", "sealed", "previous", "hash"}  # fmt: skip
+
+
+def nothing(state: Path) -> None:
+    """No vault at all, nor its directory."""
+
+
+def filled(state: Path) -> None:
+    vault = make_vault(state)
+    vault.set("acme", "STEADY", STEADY)
+    for tenant in ("acme", "globex"):
+        for number in range(4):
+            for version in range(1 + number):
+                vault.set(tenant, f"K{number}", f"{MARK}-{tenant}-{number}-{version}")
+    vault.delete("globex", "K2", actor=ME)
+    vault.rotate_master(actor=ME)  # the log is begun anew, as it is after any longer life
+    vault.set("acme", "K2", f"{MARK}-last")
+    vault.close()
+
+
+def hidden(state: Path) -> None:
+    filled(state)
+    vault = make_vault(state)
+    vault.delete("acme", "K3", actor=ME)
+    vault.close()
+
+
+def due(state: Path) -> None:
+    """A version whose grace is over: whatever comes next erases it."""
+    filled(state)
+    vault = make_vault(state)
+    vault.replace("acme", "K3", f"{MARK}-replaced", grace=timedelta(0), actor=ME)
+    vault.close()
+
+
+def format_1(state: Path) -> None:
+    """As the last codespar of format 1 left it."""
+    store = Database(state / "vault.db", _FORMAT_1, secure_delete=True)
+    with store.write() as connection:
+        connection.execute("DELETE FROM chain_head")
+        for table, rows in json.loads(VECTOR.read_text())["rows"].items():
+            for row in rows:
+                fields = {
+                    name: bytes.fromhex(value) if name in _BLOBS and isinstance(value, str) else value
+                    for name, value in row.items()
+                }
+                fields |= {"header": {"only": 1, "unclean": 0}, "chain_head": {"only": 1}}.get(table, {})
+                places = ", ".join("?" * len(fields))
+                connection.execute(
+                    f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({places})", tuple(fields.values())
+                )
+    store.close()
+
+
+def key_in_file(state: Path) -> None:
+    filled(state)
+    path = state.parent / "master.key"
+    path.write_text(OLD + "\n")
+    path.chmod(0o600)
+
+
+class Case(NamedTuple):
+    """`keys` are the master key and the one before it, as the operation gets them; `before` opens what is there first."""
+
+    start: Callable[[Path], None]
+    act: Callable[[SecretsVault], Any]
+    keys: tuple[str, str | None] = (OLD, None)
+    before: str = OLD
+    reference: str | None = None
+    erases: bool = False
+
+
+FIRST_KEY = "hex:" + json.loads(VECTOR.read_text())["master_key"]
+_FORMER: dict[str, Any] = {"start": format_1, "keys": (FIRST_KEY, None), "before": FIRST_KEY}
+
+
+def _batch(count: int, length: int) -> dict[str, str]:
+    return {f"K{number}": f"{MARK}-{number}-" + "x" * length for number in range(count)}
+
+
+CASES = {
+    "set, the first ever": Case(nothing, lambda vault: vault.set("acme", "K", MARK)),
+    "set, a new key": Case(filled, lambda vault: vault.set("acme", "K9", f"{MARK}-9")),
+    "set, a new tenant": Case(filled, lambda vault: vault.set("initech", "K", f"{MARK}-i")),
+    "set, a new value": Case(filled, lambda vault: vault.set("acme", "K1", f"{MARK}-new")),
+    "set, key in a file": Case(
+        key_in_file, lambda vault: vault.set("acme", "K1", f"{MARK}-f"), reference="file:master.key"
+    ),
+    "import": Case(filled, lambda vault: vault.put_all("acme", _batch(6, 10), on_conflict="replace", actor=ME)),
+    "import, large": Case(
+        filled, lambda vault: vault.put_all("acme", _batch(60, 40_000), on_conflict="replace", actor=ME)
+    ),
+    "rollback": Case(filled, lambda vault: vault.rollback("acme", "K3", to=2, actor=ME)),
+    "delete": Case(filled, lambda vault: vault.delete("acme", "K3", actor=ME)),
+    "undelete": Case(hidden, lambda vault: vault.undelete("acme", "K3", actor=ME)),
+    "destroy": Case(filled, lambda vault: vault.destroy("acme", "K3", actor=ME), erases=True),
+    "destroy, one version": Case(filled, lambda vault: vault.destroy("acme", "K3", version=2, actor=ME), erases=True),
+    "rotate KEY": Case(
+        filled, lambda vault: vault.replace("acme", "K3", f"{MARK}-r", grace=timedelta(0), actor=ME), erases=True
+    ),
+    "rotate KEY, its end": Case(due, lambda vault: vault.get("acme", "STEADY"), erases=True),
+    "rotate": Case(filled, lambda vault: vault.rotate_master(actor=ME), erases=True),
+    "rotate, new master key": Case(filled, lambda vault: vault.rotate_master(actor=ME), keys=(NEW, OLD), erases=True),
+    "rotate --reencrypt": Case(filled, lambda vault: vault.rotate_values(actor=ME), erases=True),
+    "format 1, set": Case(act=lambda vault: vault.set("acme", "OTHER", f"{MARK}-o"), **_FORMER),
+    "format 1, rotate": Case(act=lambda vault: vault.rotate_master(actor=ME), erases=True, **_FORMER),
+    "format 1, reencrypt": Case(act=lambda vault: vault.rotate_values(actor=ME), erases=True, **_FORMER),
+}
