@@ -115,18 +115,14 @@ def push() -> str:
     address = "https://api.github.example/repos/example/service"
     repository = {
         "id": 186853002,
-        "node_id": "MDEwOlJlcG9zaXRvcnkxODY4NTMwMDI=",
         "name": "service",
         "full_name": "example/service",
-        "private": False,
         "owner": {**person, "login": "example", "id": 21031067, "type": "User", "site_admin": False},
         "html_url": "https://github.example/example/service",
         **{
             f"{name}_url": f"{address}/{name}{{/sha}}"
             for name in ["forks", "keys", "hooks", "issues", "tags", "blobs", "trees"]
         },
-        **{f"has_{name}": True for name in ("issues", "projects", "downloads", "wiki", "pages")},
-        "default_branch": "main",
     }
     document = {
         "ref": "refs/heads/main",
@@ -146,11 +142,9 @@ def push() -> str:
                 "message": f"Settle reservation {number} once, and “say” so\n\nA second try found the first one's row.",
                 "timestamp": "2026-11-20T09:15:04+01:00",
                 "author": person,
-                "committer": person,
                 "added": [f"service/ledger/part_{number}.py"],
                 "removed": [],
                 "modified": ["service/ledger/__init__.py", "docs/ledger.md"],
-                "distinct": True,
             }
         )
     document["padding"] = "x" * (BODY_BYTES - len(json.dumps(document)) - 60)
@@ -348,7 +342,7 @@ def told(server: Server) -> float:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="codespar serve against octokit's middleware")
+    parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=4.0)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "codespar-benchmarks", "octokit")
@@ -388,16 +382,17 @@ def main() -> int:
         wrong = [wrongly_kept(servers[0], bytes.__eq__)]
         wrong += [wrongly_kept(each, lambda kept, sent: json.loads(kept) == json.loads(sent)) for each in servers[1:]]
     p99, *_ = [told(server) for server in servers]
-    good = p99 < P99_MS and not wrong[0]
     for server, count in zip(servers, wrong, strict=True):
         print(f"{server.name}: {len(server.answered):,} answered, {count} of them not stored exactly once as sent")
+    print(f"p99 {p99:.1f} ms, aim < {P99_MS:.0f} ms")
+    good = p99 < P99_MS and not wrong[0]
     if with_peer:
         # Neighbouring runs are compared, so that the machine's mood counts little.
         ratios = [mine.per_second / its.per_second for mine, its in zip(*(each.runs for each in servers), strict=True)]
         ratio = statistics.median(ratios)
         print(f"ratio {ratio:.2f} x (runs {' '.join(f'{each:.2f}' for each in ratios)}), aim >= {RATIO}")
         good = good and ratio >= RATIO
-    print(f"p99 {p99:.1f} ms, aim < {P99_MS:.0f} ms: {'kept' if good else 'NOT KEPT'}")
+    print("kept" if good else "NOT KEPT")
     return 0 if good else 1
 
 

@@ -6,6 +6,7 @@ RFC 8259 leaves repeated keys to the parser; two parsers that disagree are how a
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from codespar_cli.core.text import visible
@@ -27,9 +28,7 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     try:
         # `json` would also guess UTF-16 and let lone surrogates through, which other parsers do not.
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
-        value = json.loads(
-            decoded, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int
-        )
+        value = _decoder().decode(decoded)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except _Refused:
@@ -42,6 +41,11 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     if decoded.count("{") + decoded.count("[") > max_depth and depth(value, max_depth) > max_depth:
         raise ValueError(f"nested deeper than {max_depth} levels")
     return value
+
+
+@cache
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int)
 
 
 def depth(value: Any, limit: int) -> int:

@@ -45,11 +45,12 @@ def answer(status: int, /, **facts: Any) -> Response:
 class Request:
     """What is known before the body is read: method, path, headers as they came, parameters of the address."""
 
-    __slots__ = ("_receive", "_scope", "parameters", "whole")
+    __slots__ = ("_receive", "_scope", "_values", "parameters", "whole")
 
     def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
         self._scope = scope
         self._receive = receive
+        self._values: dict[bytes, list[bytes]] | None = None
         self.parameters = parameters
         self.whole = not self.values(b"transfer-encoding") and not self.declared_length()
         """Whether the body was read to its end, so that the connection can be used again. There may be none."""
@@ -77,7 +78,11 @@ class Request:
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of a header, which is named in lower case."""
-        return [value for key, value in self.headers if key == name]
+        if self._values is None:
+            self._values = {}
+            for key, value in self.headers:
+                self._values.setdefault(key, []).append(value)
+        return self._values.get(name, [])
 
     def declared_length(self) -> int | None:
         """What Content-Length says; None without one. The parser has refused those that are no number."""

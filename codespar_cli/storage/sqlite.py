@@ -188,10 +188,8 @@ class Database:
 
     def _connect(self, turnstile: Turnstile) -> apsw.Connection:
         for suffix in ("-wal", "-shm"):
-            try:
+            with suppress(FileNotFoundError):
                 check_private_file(self._beside(suffix))
-            except FileNotFoundError:
-                pass
         try:
             check_private_file(self.path)
             made = self.path.stat().st_size > 0

@@ -11,6 +11,7 @@ import tty
 from typing import Any
 
 _DONE = b"."
+_NOT_THE_GUARDS = (signal.SIGHUP, signal.SIGTTOU, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
 class BorrowedTerminal:
@@ -23,10 +24,13 @@ class BorrowedTerminal:
         self.descriptor = descriptor
         self.attributes = termios.tcgetattr(descriptor)
         read, self._alive = os.pipe()
+        # Held back until the guard ignores them: it must not end of what ends us.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_THE_GUARDS)
         self._guard = os.fork()
         if self._guard == 0:
             os.close(self._alive)
             self._watch(read)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(read)
 
     def take(self) -> None:
@@ -49,8 +53,9 @@ class BorrowedTerminal:
     def _watch(self, read: int) -> None:
         try:
             os.setpgid(0, 0)  # what is typed or sent to the command's group does not reach the guard
-            for number in (signal.SIGHUP, signal.SIGTTOU, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            for number in _NOT_THE_GUARDS:
                 signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_THE_GUARDS)
             for stream in (1, 2):  # a pipe must not seem open because the guard holds it
                 if not os.isatty(stream):
                     os.close(stream)

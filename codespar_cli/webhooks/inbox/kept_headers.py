@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from codespar_cli.core.administration.webhooks import Wire
 
@@ -30,16 +31,26 @@ def kept_headers(
     those of the connection are kept. Never kept: what is called a token, a cookie or an authorization, be it the wire's
     own signature header (Datadog's holds the secret itself), and any header that holds one of `secrets`.
     """
-    named = _named(wire)
-    families = tuple(name[: name.rindex("-") + 1] for name in named if "-" in name)
     hidden = {spelled for secret in secrets if secret.strip() for spelled in (secret, _as_sent(secret))}
     kept: list[tuple[str, str]] = []
     for raw_name, raw_value in pairs:
-        name, value = _text(raw_name).lower(), _text(raw_value)
-        wanted = name in named or name in _ALWAYS or name.startswith(families) if named else True
-        if wanted and _is_harmless(name) and not any(secret in value for secret in hidden):
+        name = _kept_name(raw_name, wire)
+        if name is None:
+            continue
+        value = _text(raw_value)
+        if not any(secret in value for secret in hidden):
             kept.append((name, value[:_LONGEST]))
     return tuple(kept[:_MOST])
+
+
+@lru_cache(maxsize=1024)
+def _kept_name(raw: bytes | str, wire: Wire) -> str | None:
+    """The name in lower case, or None for a header that is not kept."""
+    named = _named(wire)
+    families = tuple(name[: name.rindex("-") + 1] for name in named if "-" in name)
+    name = _text(raw).lower()
+    wanted = name in named or name in _ALWAYS or name.startswith(families) if named else True
+    return name if wanted and _is_harmless(name) else None
 
 
 def _named(wire: Wire) -> frozenset[str]:
