@@ -51,7 +51,9 @@ def objection(text: str, *, allow_private: bool) -> str | None:
         return None if allow_private else "a loopback address"
     if address.is_multicast or address.is_unspecified or address.is_reserved:
         return "no address of a host"
-    return None if allow_private or address.is_global else "a private address"
+    if allow_private or (address.is_global and not any(address in network for network in _NEVER_GLOBAL)):
+        return None
+    return "a private address"
 
 
 def is_loopback(text: str) -> bool:
@@ -59,12 +61,12 @@ def is_loopback(text: str) -> bool:
 
 
 def _innermost(address: Address) -> Address:
-    """An IPv4 address in IPv6 clothes is judged as what it is (RFC 4291, 6052, 3056, 4380)."""
+    """An IPv4 address in IPv6 clothes is judged as what it is (RFC 4291, 6052, 3056, 4380, 5214)."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address.teredo is not None:
             inner = address.teredo[1]
-        if inner is None and address in _NAT64:
+        if inner is None and (address in _NAT64 or (int(address) >> 32) & 0xFDFFFFFF == _ISATAP):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return inner
@@ -72,5 +74,18 @@ def _innermost(address: Address) -> Address:
 
 
 # Amazon's metadata service over IPv6, which stands where 169.254.169.254 does ("Use IMDS", the EC2 user guide).
-_CREDENTIALS = {ipaddress.IPv6Address("fd00:ec2::254")}
+_CREDENTIALS = {
+    ipaddress.ip_address(text)
+    for text in (
+        "fd00:ec2::254",
+        "fd20:ce::254",  # Google's ("About VM metadata")
+        "100.100.100.200",  # Alibaba's
+        "168.63.129.16",  # Azure's wire server, a public address that only a machine of theirs reaches
+    )
+}
+# Not global, whatever a Python's tables say: site-local (RFC 3879), 6to4 relays, documentation, protocol assignments.
+_NEVER_GLOBAL = tuple(
+    ipaddress.ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24", "192.0.0.0/24", "2001:db8::/32")
+)
+_ISATAP = 0x00005EFE  # RFC 5214: the interface's identifier, with an IPv4 address behind it
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

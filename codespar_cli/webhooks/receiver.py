@@ -92,6 +92,8 @@ class Receiver:
         endpoint = self._endpoints.find(request.parameters.get("tenant"), request.parameters["provider"])
         if endpoint is None:
             raise Refused(404, "no such endpoint", told="not found")
+        if endpoint.keys is None:
+            self._check_no_browser(endpoint, request)
         _check_type(endpoint, request)
         self._check_single(endpoint, request)
         with self._room.place() as place:
@@ -119,6 +121,16 @@ class Receiver:
         return Response(endpoint.wire.ack, body)
 
     # ── before the body ──
+
+    def _check_no_browser(self, endpoint: Endpoint, request: Request) -> None:
+        """Where nothing is verified, being on this machine is all that counts, and every web page that its user opens can
+        send a form to loopback. A browser says where it comes from, and under which name it knows us (DNS rebinding)."""
+        for name in (b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"referer"):
+            if request.values(name):
+                raise self._refused(403, endpoint, request, f"a browser's request: {name.decode()}", told="forbidden")
+        for host in request.values(b"host"):
+            if not _is_loopback_name(host.decode("latin-1")):
+                raise self._refused(403, endpoint, request, "it is addressed to another host", told="forbidden")
 
     def _check_single(self, endpoint: Endpoint, request: Request) -> None:
         """A header that comes twice says two things, and which of them counts is anybody's guess."""
@@ -176,6 +188,11 @@ class Receiver:
             return await self._commit.submit(arrival)
         except CodesparError as error:
             raise Refused(503, f"not stored: {error}", told="not stored", headers=RETRY_SOON) from None
+
+
+def _is_loopback_name(host: str) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower() in {"localhost", "::1"} or (name.startswith("127.") and name.replace(".", "").isdigit())
 
 
 def _check_type(endpoint: Endpoint, request: Request) -> None:

@@ -1,3 +1,4 @@
+import tracemalloc
 from urllib.parse import urlencode
 
 import pytest
@@ -63,3 +64,13 @@ def test_what_is_no_form_is_not_taken_for_one(text):
 def test_too_many_fields_without_a_payload_are_refused_too():
     with pytest.raises(ValueError):
         parse_body("&".join(f"x{number}=1" for number in range(1000)).encode())
+
+
+def test_a_form_of_very_many_fields_costs_no_memory():
+    body = b"a=" + b"&a=" * 300_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="not JSON"):
+        parse_body(body)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * len(body)

@@ -62,6 +62,24 @@ def test_nothing_is_verified_on_loopback_only(tmp_path):
     assert "loopback" in said
 
 
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Origin", "https://evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Referer", "https://evil.example/page"),
+        ("Host", "evil.example:8787"),
+        ("Host", "127.evil.example"),
+    ],
+)
+def test_a_web_page_cannot_send_where_nothing_is_verified(tmp_path, header, value):
+    """A form that a page of somebody's posts to loopback, and a name that was made to point there."""
+    with serving(tmp_path, "--insecure-no-verify", plugins=OPEN) as server:
+        assert server.post(push(), **{"X-Hub-Signature-256": None, header: value})[0] == 403
+        for host in ("localhost:8787", "127.0.0.1", "[::1]:8787"):
+            assert server.post(push(), host, **{"X-Hub-Signature-256": None, "Host": host})[0] == 200
+
+
 def test_a_port_that_is_taken_is_said(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
