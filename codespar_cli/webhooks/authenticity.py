@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from codespar_cli.core.administration.webhooks import Timed, Wire
+from codespar_cli.core.administration.webhooks import Timed, Verifying, Wire
 from codespar_cli.core.blame import hosts_own
 from codespar_cli.core.headers import Headers
 
@@ -31,6 +31,16 @@ def wire_of(hook: object) -> Wire:
     """The connector's own, or one that says nothing."""
     wire = getattr(hook, "wire", None)
     return wire if isinstance(wire, Wire) else _UNKNOWN_WIRE
+
+
+def secrets_for(hook: object, tenant: str | None) -> tuple[str, ...]:
+    """Those that a delivery to this tenant is verified with: the tenant's own where it has a table, else the provider's.
+
+    Raises ConfigError, and what resolving raises.
+    """
+    if not isinstance(hook, Verifying):
+        return ()
+    return tuple(hook.secrets(tenant) if tenant in getattr(hook, "tenants", ()) else hook.secrets())
 
 
 def refusal(hook: object, name: str, raw: bytes, headers: Headers, secrets: Sequence[str]) -> Refusal | None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from codespar_cli.core.administration.webhooks import Signing, Verifying, Wire
+from codespar_cli.core.administration.webhooks import Signing, Wire
 from codespar_cli.core.headers import Headers
 from codespar_cli.core.hooks import IntegrationHook
 from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError
-from codespar_cli.webhooks.authenticity import refusal, staleness, wire_of
+from codespar_cli.webhooks.authenticity import refusal, secrets_for, staleness, wire_of
 from codespar_cli.webhooks.finding import Finding
 from codespar_cli.webhooks.payload import Payload
 from codespar_cli.webhooks.signature_reading import SIZES, Given, digests
@@ -39,8 +39,10 @@ class Diagnosis(NamedTuple):
 class Doctor:
     """Fetches secrets when a payload needs them, each provider's once."""
 
-    def __init__(self, integrations: Mapping[str, IntegrationHook], now: datetime) -> None:
+    def __init__(self, integrations: Mapping[str, IntegrationHook], now: datetime, tenant: str | None = None) -> None:
+        """`tenant` is whose secrets count for payloads that do not say to whom they were sent."""
         self._integrations = integrations
+        self._tenant = tenant
         self._now = now
         self._secrets: dict[tuple[str, str | None], tuple[str, ...]] = {}
 
@@ -71,10 +73,9 @@ class Doctor:
 
     def _secrets_of(self, name: str, tenant: str | None) -> tuple[str, ...]:
         hook = self._integrations[name]
-        whose = tenant if tenant in getattr(hook, "tenants", ()) else None
+        whose = tenant or self._tenant
         if (name, whose) not in self._secrets:
-            found = (hook.secrets() if whose is None else hook.secrets(whose)) if isinstance(hook, Verifying) else ()
-            self._secrets[name, whose] = tuple(found)
+            self._secrets[name, whose] = secrets_for(hook, whose)
         return self._secrets[name, whose]
 
     def _others(self, name: str, tenant: str | None) -> Iterator[tuple[str, str]]:

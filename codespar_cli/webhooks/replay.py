@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from codespar_cli.core.administration.webhooks import Identifying, Verifying
+from codespar_cli.core.administration.webhooks import Identifying
 from codespar_cli.core.blame import hosts_own, words_of
 from codespar_cli.core.headers import NO_HEADERS, Headers
 from codespar_cli.core.hooks import IntegrationEvent, IntegrationHook
 from codespar_cli.core.text import clean_line, visible
 from codespar_cli.errors import ConfigError
-from codespar_cli.webhooks.authenticity import refusal, wire_of
+from codespar_cli.webhooks.authenticity import refusal, secrets_for, wire_of
 from codespar_cli.webhooks.comparison import changes
 from codespar_cli.webhooks.outcome import Outcome, Status
 from codespar_cli.webhooks.payload import Payload
@@ -41,6 +41,7 @@ class Replay:
         event: str | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
         verify: bool = False,
+        tenant: str | None = None,
         diff: bool = False,
         deed: Deed | None = None,
         dry: bool = False,
@@ -50,6 +51,7 @@ class Replay:
         self._event = event
         self._headers = headers
         self._verify = verify
+        self._tenant = tenant
         self._diff = diff
         self._deed = deed
         self._dry = dry
@@ -151,10 +153,9 @@ class Replay:
 
     def _secrets_of(self, name: str, hook: IntegrationHook, tenant: str | None) -> list[str]:
         """Those of the delivery's tenant, where it has its own."""
-        whose = tenant if tenant in getattr(hook, "tenants", ()) else None
+        whose = tenant or self._tenant
         if (name, whose) not in self._secrets:
-            found = (hook.secrets() if whose is None else hook.secrets(whose)) if isinstance(hook, Verifying) else ()
-            self._secrets[name, whose] = list(found)
+            self._secrets[name, whose] = list(secrets_for(hook, whose))
         return self._secrets[name, whose]
 
     # ── what it says ──

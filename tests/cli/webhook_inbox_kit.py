@@ -60,6 +60,7 @@ def linear_issue(sent_at=NOON + timedelta(minutes=20)):
 
 def configure(home, monkeypatch):
     (home / "plugins.toml").write_text(CONFIG)
+    monkeypatch.setenv("CODESPAR_CONFIG", str(home / "plugins.toml"))  # the user's own, whose inbox is `inbox.db`
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     return home / "state"

@@ -31,7 +31,14 @@ def test_the_page_goes_as_written(tmp_path, environment):  # noqa: F811
     assert len(sessions) == 7
     with listening() as (url, got):
         typed = "".join(sessions).replace("http://127.0.0.1:8787", url)
-        assert run(typed, tmp_path, {**environment, **SECRETS, "COLUMNS": "200"}) is None
+        assert (
+            run(
+                typed,
+                tmp_path,
+                {**environment, **SECRETS, "COLUMNS": "200", "CODESPAR_CONFIG": str(tmp_path / "plugins.toml")},
+            )
+            is None
+        )
     assert len(got) == 2
 
 

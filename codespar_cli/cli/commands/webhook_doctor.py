@@ -53,7 +53,7 @@ def doctor(
     if provider is not None:
         require_known(provider, integrations)
     asked = Replay(integrations, provider=provider, headers=headers_of(header))
-    examiner = Doctor(integrations, session.clock())
+    examiner = Doctor(integrations, session.clock(), session.tenant)
     with ExitStack() as stack:
         found = []
         for payload in _payloads(stack, session, file, tuple(ids or ())):

@@ -101,6 +101,7 @@ def replay(
             deed = _dispatch(session, store)
         run = Replay(
             integrations,
+            tenant=session.tenant,
             provider=provider,
             event=event if files else None,
             headers=headers_of(header),

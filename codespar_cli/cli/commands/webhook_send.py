@@ -8,7 +8,7 @@ import typer
 
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.webhook_choice import AllowPrivateOption, body_of, require_known, target_of
-from codespar_cli.core.administration.webhooks import Signing, Verifying
+from codespar_cli.core.administration.webhooks import Signing
 from codespar_cli.errors import CodesparError, ConfigError, UsageError
 
 FileArgument = Annotated[str, typer.Argument(help="the body, taken byte for byte; - for stdin", metavar="FILE")]
@@ -28,7 +28,7 @@ def sign(
     if not isinstance(hook, Signing) or not callable(hook.sign) or not hook.wire.signed:
         raise UsageError(f"`{provider}` does not sign its webhooks", code="not_supported")
     body = body_of(file, session)
-    session.terminal.line(f"{hook.wire.signature_header}: {hook.sign(body, _secret(hook, provider))}")
+    session.terminal.line(f"{hook.wire.signature_header}: {hook.sign(body, _secret(hook, provider, session.tenant))}")
     return 0
 
 
@@ -54,7 +54,7 @@ def send(
     session: Session = context.obj
     hook = _hook(session, provider)
     raw = body_of(file, session)
-    secret = _secret(hook, provider)
+    secret = _secret(hook, provider, session.tenant)
     target = target_of(to, allow_private=allow_private)
     try:
         message = fresh(hook, raw, event or _event_of(hook, raw), session.clock())
@@ -71,7 +71,11 @@ def send(
         raise UsageError(f"--to: {error}", code="target_refused") from None
     session.terminal.line(str(status))
     if not 200 <= status < 300:
-        raise CodesparError(f"`{target.host}` answered {status}", code="not_taken", hint="codespar webhook doctor FILE")
+        raise CodesparError(
+            f"`{target.host}` answered {status}",
+            code="not_taken",
+            hint="codespar webhook doctor --help says how to find out why a signature does not hold",
+        )
     return 0
 
 
@@ -81,9 +85,11 @@ def _hook(session: Session, provider: str) -> Any:
     return integrations[provider]
 
 
-def _secret(hook: Any, provider: str) -> str:
-    """Raises ConfigError when none is configured or none has a value."""
-    secrets = hook.secrets() if isinstance(hook, Verifying) else ()
+def _secret(hook: Any, provider: str, tenant: str) -> str:
+    """The newest of that tenant's. Raises ConfigError when none is configured or none has a value."""
+    from codespar_cli.webhooks.authenticity import secrets_for
+
+    secrets = secrets_for(hook, tenant)
     if not secrets:
         raise ConfigError(
             f"no secret is configured for `{provider}`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -37,17 +38,17 @@ class InboxAddress:
         store, retention = options.get("store", SQLITE), parse_duration(options.get("retention", RETENTION))
         if store != SQLITE:
             return cls.postgres(store, services, retention)
-        return cls.sqlite(services.state_dir, retention)
+        return cls.sqlite(services.state_dir, retention, _file_for(services))
 
     @classmethod
-    def sqlite(cls, state_dir: Path, retention: timedelta) -> InboxAddress:
+    def sqlite(cls, state_dir: Path, retention: timedelta, name: str = _FILE) -> InboxAddress:
         def open_store() -> InboxStore:
             from codespar_cli.webhooks.inbox.sqlite_inbox import SqliteInbox
 
-            return SqliteInbox(state_dir)
+            return SqliteInbox(state_dir, name)
 
         # What Database.exists asks, too; here it must not import the database.
-        return cls(open_store, lambda: store_exists(state_dir / _FILE), retention)
+        return cls(open_store, lambda: store_exists(state_dir / name), retention)
 
     @classmethod
     def postgres(cls, text: str, services: Services, retention: timedelta) -> InboxAddress:
@@ -79,3 +80,12 @@ class InboxAddress:
         """Whatever was opened."""
         if "store" in vars(self):
             self.store.close()
+
+
+def _file_for(services: Services) -> str:
+    """A configuration that was found in a project has an inbox of its own: its routes must not get at deliveries, or at the
+    tasks of routes, that are the user's."""
+    if services.users_own:
+        return _FILE
+    digest = hashlib.sha256(str(services.config_dir.absolute()).encode()).hexdigest()
+    return f"inbox-{digest[:12]}.db"

@@ -98,8 +98,8 @@ _REMOVE = tuple(
 class SqliteInbox:
     """Opened on first use. One process needs only one: it is shared between threads."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self.database = Database(state_dir / FILE, SCHEMA, log_pages=_LOG_PAGES)
+    def __init__(self, state_dir: Path, name: str = FILE) -> None:
+        self.database = Database(state_dir / name, SCHEMA, log_pages=_LOG_PAGES)
 
     @property
     def exists(self) -> bool:

@@ -1,6 +1,6 @@
 """Where the inbox is, and how long it remembers."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from inbox_world import arrival
@@ -9,7 +9,10 @@ from codespar_cli.core.config import parse_config
 from codespar_cli.core.services import Services
 from codespar_cli.errors import ConfigError
 from codespar_cli.plugins import builtin_options
+from codespar_cli.webhooks.inbox.delivery import Arrival
 from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def parse_inbox(line, path):
@@ -21,7 +24,7 @@ def parse_inbox(line, path):
 
 def test_asking_whether_there_is_one_makes_nothing(tmp_path):
     state_dir = tmp_path / "state"
-    address = InboxAddress.from_options({}, Services(state_dir))
+    address = InboxAddress.from_options({}, Services(state_dir, users_own=True))
     assert not address.exists
     assert not state_dir.exists()
     assert address.retention == timedelta(days=30)
@@ -30,6 +33,21 @@ def test_asking_whether_there_is_one_makes_nothing(tmp_path):
     assert address.exists
     assert (state_dir / "inbox.db").stat().st_mode & 0o777 == 0o600
     address.close()
+
+
+def test_a_file_found_in_a_project_has_an_inbox_of_its_own(tmp_path):
+    """A route of a known name in a project's plugins.toml must not get the tasks of the user's route of that name."""
+    state = tmp_path / "state"
+    theirs = [Services(state, config_dir=tmp_path / name) for name in ("one", "two")]
+    for services in (Services(state, users_own=True), *theirs):
+        address = InboxAddress.from_options({}, services)
+        assert address.exists is False
+        address.store.accept([Arrival("default", "github", "id", b"{}", (), NOON)])
+        assert address.exists is True
+        address.close()
+    files = sorted(path.name for path in state.glob("inbox*.db"))
+    assert len(files) == 3
+    assert files[-1] == "inbox.db"
 
 
 def test_a_server_is_asked(postgres):
