@@ -125,7 +125,7 @@ class KeyStatus(NamedTuple):
 
 
 class Destruction(NamedTuple):
-    """What `destroy` erased. `log_emptied` is False when a reader kept the bytes in the log for now."""
+    """What `destroy` erased. `log_emptied` is False when a reader was in the way: a later command empties the log."""
 
     versions: int
     log_emptied: bool

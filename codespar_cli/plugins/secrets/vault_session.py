@@ -254,6 +254,7 @@ class VaultSession:
                 keys = self._keys_of(tuple(whose_keys))
                 if type(epoch) is not int:
                     return  # damaged: there is nothing sound to append to
+                vouched = None if form == 1 else epoch
                 audit.record(
                     connection,
                     keys,
@@ -261,8 +262,8 @@ class VaultSession:
                     kind=intent.kind,
                     actor=intent.actor,
                     body=body,
-                    epoch=None if form == 1 else epoch,
-                    next_epoch=None if form == 1 else epoch,
+                    epoch=vouched,
+                    next_epoch=vouched,
                 )
         except (CodesparError, OSError):
             pass  # the refusal itself is what must be told: a store too damaged to record it is no reason to say less

@@ -83,9 +83,11 @@ def test_what_is_not_json_is_told_with_its_column_alone(line, column, end):
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_a_usage_error(data):
     try:
-        list(MetricLines(io.BytesIO(data), "stdin", tenant="t"))
-    except UsageError:
-        pass
+        found = list(MetricLines(io.BytesIO(data), "stdin", tenant="t"))
+    except UsageError as error:
+        assert error.message
+    else:
+        assert len(found) <= data.count(b"\n") + data.count(b"\r") + 1
 
 
 def test_what_tail_prints_can_be_recorded_again(observer, metric, tmp_path, clock):

@@ -39,7 +39,8 @@ def test_rows_are_written_by_themselves_soon_after():
     sink = Sink()
     buffer = WriteBuffer(sink)
     buffer.add((1,))
-    eventually(lambda: sink.rows == [(1,)])
+    eventually(lambda: sink.rows)
+    assert sink.rows == [(1,)]
 
 
 def test_every_row_is_written_once_and_in_order_under_many_threads():

@@ -8,20 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from format_one_file import VECTOR, lay_down
 from vault_kit import NEW, OLD, make_vault
 
 from codespar_cli.plugins.secrets.vault import SecretsVault
-from codespar_cli.plugins.secrets.vault_rows import VAULT_SCHEMA
-from codespar_cli.storage.sqlite import Database, Schema
 
 ME = "tester"
 MARK = "plaintext"
 """In every value, so that one that reached a file is found."""
 STEADY = f"{MARK}-steady"
-VECTOR = Path(__file__).parents[2] / "vectors" / "vault" / "format1-good.json"
-_FORMAT_1 = Schema(application_id=VAULT_SCHEMA.application_id, migrations=VAULT_SCHEMA.migrations[:1])
-_BLOBS = {"vault_id", "kek_salt", "check_value", "checksum", "mac", "name", "rows", "id", "salt", "commitment", "wrapped",
-          "key", "note", "sealed", "previous", "hash"}  # fmt: skip
 
 
 def nothing(state: Path) -> None:
@@ -56,25 +51,6 @@ def due(state: Path) -> None:
     vault.close()
 
 
-def format_1(state: Path) -> None:
-    """As the last codespar of format 1 left it."""
-    store = Database(state / "vault.db", _FORMAT_1, secure_delete=True)
-    with store.write() as connection:
-        connection.execute("DELETE FROM chain_head")
-        for table, rows in json.loads(VECTOR.read_text())["rows"].items():
-            for row in rows:
-                fields = {
-                    name: bytes.fromhex(value) if name in _BLOBS and isinstance(value, str) else value
-                    for name, value in row.items()
-                }
-                fields |= {"header": {"only": 1, "unclean": 0}, "chain_head": {"only": 1}}.get(table, {})
-                places = ", ".join("?" * len(fields))
-                connection.execute(
-                    f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({places})", tuple(fields.values())
-                )
-    store.close()
-
-
 def key_in_file(state: Path) -> None:
     filled(state)
     path = state.parent / "master.key"
@@ -94,7 +70,7 @@ class Case(NamedTuple):
 
 
 FIRST_KEY = "hex:" + json.loads(VECTOR.read_text())["master_key"]
-_FORMER: dict[str, Any] = {"start": format_1, "keys": (FIRST_KEY, None), "before": FIRST_KEY}
+_FORMER: dict[str, Any] = {"start": lay_down, "keys": (FIRST_KEY, None), "before": FIRST_KEY}
 
 
 def _batch(count: int, length: int) -> dict[str, str]:

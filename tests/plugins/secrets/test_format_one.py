@@ -1,21 +1,15 @@
 """A vault that an earlier codespar wrote is read as it is, and becomes one of today's with its first change."""
 
 import json
-from pathlib import Path
 
 import pytest
+from format_one_file import VECTOR, lay_down
 from vault_kit import make_vault
 
 from codespar_cli.errors import IntegrityError, SecretDenied
-from codespar_cli.plugins.secrets.vault_rows import VAULT_SCHEMA
 from codespar_cli.plugins.secrets.vault_store import VaultStore
-from codespar_cli.storage.sqlite import Database, Schema
 
 ME = "tester"
-VECTOR = Path(__file__).parents[2] / "vectors" / "vault" / "format1-good.json"
-FIRST = Schema(application_id=VAULT_SCHEMA.application_id, migrations=VAULT_SCHEMA.migrations[:1])
-BLOBS = {"vault_id", "kek_salt", "check_value", "checksum", "mac", "name", "rows", "id", "salt", "commitment", "wrapped",
-         "key", "note", "sealed", "previous", "hash"}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,24 +23,8 @@ def key(vector):
 
 
 @pytest.fixture
-def earlier(state, vector):
-    """The file as the codespar of format 1 left it: its tables, its version number."""
-    store = Database(state / "vault.db", FIRST, secure_delete=True)
-    with store.write() as connection:
-        connection.execute("DELETE FROM chain_head")
-        for table, rows in vector["rows"].items():
-            for row in rows:
-                # Numbers of tenants stay numbers, although blobs share their column's name.
-                fields = {
-                    name: bytes.fromhex(value) if name in BLOBS and isinstance(value, str) else value
-                    for name, value in row.items()
-                }
-                fields |= {"header": {"only": 1, "unclean": 0}, "chain_head": {"only": 1}}.get(table, {})
-                places = ", ".join("?" * len(fields))
-                connection.execute(
-                    f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({places})", tuple(fields.values())
-                )
-    store.close()
+def earlier(state):
+    lay_down(state)
     return state
 
 

@@ -454,7 +454,10 @@ def test_an_address_is_needed(here):
     ],
 )
 def test_what_is_an_address(here, address):
-    config(here, f'[secrets]\nbackend = "hashicorp"\naddress = "{address}"\nmount = "a/b.c"\nprefix = "x-y/z_1"\n')
+    found = config(
+        here, f'[secrets]\nbackend = "hashicorp"\naddress = "{address}"\nmount = "a/b.c"\nprefix = "x-y/z_1"\n'
+    )
+    assert found.secrets.options == {"address": address, "mount": "a/b.c", "prefix": "x-y/z_1"}
 
 
 def test_what_is_off_loads_nothing(here):

@@ -110,6 +110,8 @@ def test_reencrypting_under_the_previous_key_keeps_that_key(open_vault):
     fill(open_vault(OLD))
     open_vault(NEW, OLD).rotate_values(actor=ME)
     read_all(open_vault(OLD))
+    with pytest.raises(MasterKeyWrong):
+        open_vault(NEW).get("acme", "K")
 
 
 @pytest.mark.parametrize("operation", ["rotate_master", "rotate_values"])
