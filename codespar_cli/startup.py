@@ -107,17 +107,20 @@ def receiving(
     """Raises ConfigError: references without a value, a store that is none; and what fetching secrets raises."""
     from codespar_cli.webhooks.endpoints import endpoints_of
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
+    from codespar_cli.webhooks.known_secrets import KnownSecrets
     from codespar_cli.webhooks.routes.dispatching import dispatching
     from codespar_cli.webhooks.service import service
 
     integrations = registry.integrations
     endpoints = endpoints_of(integrations, config.file_tenant or config.tenant, verify=verify)
     services = loader.services_for(config, BUILTINS, registry, clock=clock, environ=environ)
-    inbox = InboxAddress.from_options(config.inbox, services)
+    known = KnownSecrets(endpoints.secrets)
+    noting = services._replace(resolve=known.noting(services.resolve))
+    inbox = InboxAddress.from_options(config.inbox, noting)
     store = inbox.store
 
     def app(log: Callable[[str], None]) -> App:
-        routes = dispatching(config, services, store, log=log)
+        routes = dispatching(config, services, store, log=log, known=known)
         return service(
             endpoints,
             store,
