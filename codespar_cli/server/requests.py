@@ -97,6 +97,12 @@ class Request:
         found = self.values(b"content-length")
         return int(found[0]) if found else None
 
+    def check_length(self, limit: int) -> None:
+        """Raises Refused (413) for a body that is declared as larger than `limit` bytes."""
+        declared = self.declared_length()
+        if declared is not None and declared > limit:
+            raise Refused(413, f"the body is declared as {declared} bytes, at most {limit} are taken", told="too large")
+
     async def body(self, limit: int, *, within_s: float, place: Place | None = None) -> bytes:
         """The raw bytes of the body.
 
@@ -104,9 +110,7 @@ class Request:
             Refused: 413 above `limit` bytes, declared or found; 408 after `within_s` seconds; 503 without room.
             Disconnected: the sender went away.
         """
-        declared = self.declared_length()
-        if declared is not None and declared > limit:
-            raise Refused(413, f"the body is declared as {declared} bytes, at most {limit} are taken", told="too large")
+        self.check_length(limit)
         if self.whole:
             return b""
         arriving = self._collect(limit, place)

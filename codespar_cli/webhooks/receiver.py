@@ -108,6 +108,7 @@ class Receiver:
             raise Refused(404, "no such endpoint", told="not found")
         if endpoint.keys is None:
             self._check_no_browser(endpoint, request)
+        request.check_length(endpoint.wire.max_body)
         _check_type(endpoint, request)
         self._check_single(endpoint, request)
         with self._room.place() as place:
