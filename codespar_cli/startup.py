@@ -17,10 +17,10 @@ from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
 
 if TYPE_CHECKING:
-    from codespar_cli.server.app import App
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
     from codespar_cli.webhooks.endpoints import Endpoints
+    from codespar_cli.webhooks.service import Service
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Gate:
@@ -90,10 +90,10 @@ def _server_chain(config: Config, environ: Mapping[str, str]) -> ServerChain | N
 
 
 class Receiving(NamedTuple):
-    """What `codespar serve` is made of: where deliveries are taken, and the application once there is a log."""
+    """What `codespar serve` is made of: where deliveries are taken, and the service once there is a log."""
 
     endpoints: Endpoints
-    app: Callable[[Callable[[str], None]], App]
+    service: Callable[[Callable[[str], None]], Service]
 
 
 def receiving(
@@ -119,7 +119,7 @@ def receiving(
     inbox = InboxAddress.from_options(config.inbox, noting)
     store = inbox.store
 
-    def app(log: Callable[[str], None]) -> App:
+    def made(log: Callable[[str], None]) -> Service:
         routes = dispatching(config, services, store, log=log, known=known)
         return service(
             endpoints,
@@ -133,7 +133,7 @@ def receiving(
             retention=inbox.retention,
         )
 
-    return Receiving(endpoints, app)
+    return Receiving(endpoints, made)
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

@@ -79,11 +79,13 @@ LEAST_RETENTION = timedelta(days=7)
 INBOX: dict[str, Check] = {"store": STORE, "retention": _retention}
 """Keys of `[integrations]` beside `active`, `tenants` and the providers' tables."""
 
-SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port)})
-
 
 def _bounded(most: int) -> Check:
     return simple(f"a whole number from 1 to {most}", lambda value: type(value) is int and 0 < value <= most)
+
+
+MOST_WORKERS = 4
+SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port), "workers": _bounded(MOST_WORKERS)})
 
 
 def _timeout(value: Any, path: Path) -> Iterator[Problem]:

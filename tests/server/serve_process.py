@@ -72,6 +72,11 @@ def read_answer(connection, head_only=False):
     return code, headers, body
 
 
+def descendants(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in descendants(int(child)))]
+
+
 class Server:
     def __init__(self, process, port):
         self.process, self.port, self.said = process, port, ""
@@ -91,17 +96,26 @@ class Server:
 
     @property
     def rss(self):
-        """Bytes of memory."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
-        return int(found[1]) * 1024
+        """Bytes of memory of all its processes; what several share counts once (PSS)."""
+        found = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids]
+        return sum(int(re.search(r"^Pss:\s+(\d+) kB", each, re.M)[1]) * 1024 for each in found)
+
+    @property
+    def pids(self):
+        """Its process, and those that it has begun, those that have begun them first."""
+        return descendants(self.process.pid)
+
+    @property
+    def acceptors(self):
+        return self.pids[2:]
 
     @property
     def starved(self):
-        """Seconds for which its event loop and this thread were ready to run, and others had the processors.
+        """Seconds for which its event loops and this thread were ready to run, and others had the processors.
 
         The second number of schedstat (kernel.org, "Scheduler Statistics"); 0 where the system does not tell.
         """
-        files = (Path(f"/proc/{self.process.pid}/schedstat"), Path("/proc/thread-self/schedstat"))
+        files = [*(Path(f"/proc/{pid}/schedstat") for pid in self.pids), Path("/proc/thread-self/schedstat")]
         return sum(int(file.read_text().split()[1]) for file in files if file.exists()) / 1e9
 
     def end(self, number=signal.SIGTERM):

@@ -1,0 +1,210 @@
+"""`codespar serve` with accepting processes: nothing is lost or doubled when one dies, and none outlives the others."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from serve_process import PLUGINS, fails, push, read_answer, request, serving, sign
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="looks into /proc")
+
+
+def rows(directory):
+    with contextlib.closing(sqlite3.connect(directory / "state" / "inbox.db")) as database:
+        return database.execute("SELECT delivery_id, count(*) FROM delivery GROUP BY delivery_id").fetchall()
+
+
+def until(true, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def alive(pids):
+    """Those that run; a zombie does not."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize(("option", "processes"), [(1, 1), (2, 3), (3, 4)])
+def test_so_many_processes(tmp_path, option, processes):
+    """One that keeps, one that supervises, and those that accept; or one that does everything."""
+    with serving(tmp_path, "--workers", str(option)) as server:
+        assert len(server.pids) == processes
+        assert server.post(push())[0] == 200
+        assert server.end()[0] == 0
+    assert rows(tmp_path) == [("d", 1)]
+
+
+@pytest.mark.parametrize("value", ["0", "5", "-1", "many"])
+def test_another_number_is_refused(tmp_path, value):
+    assert fails(tmp_path, f"--workers={value}")[0] == 2
+    plugins = PLUGINS + f"[serve]\nworkers = {value if value != 'many' else json.dumps(value)}\n"
+    code, said = fails(tmp_path, plugins=plugins)
+    assert code == 2
+    assert "serve.workers: expected a whole number from 1 to 4" in said
+
+
+def test_the_file_says_how_many(tmp_path):
+    with serving(tmp_path, plugins=PLUGINS + "[serve]\nworkers = 3\n") as server:
+        assert len(server.acceptors) == 2
+
+
+class Sender(threading.Thread):
+    """Sends what nobody has sent before, on a connection that is kept, and a delivery again until it is answered."""
+
+    def __init__(self, server, name):
+        super().__init__()
+        self.server, self.label = server, name
+        self.stopping, self.answered, self.again = threading.Event(), [], 0
+
+    def run(self):
+        count, connection = 0, None
+        while not self.stopping.is_set():
+            identity = f"{self.label}-{count}"
+            try:
+                connection = connection or self.server.connect()
+                connection.sendall(request(push(hash(identity) % 10**12), identity))
+                status, _, _ = read_answer(connection)
+            except OSError:
+                if connection is not None:
+                    connection.close()
+                connection, self.again = None, self.again + 1
+                continue
+            assert status == 200, status
+            self.answered.append(identity)
+            count += 1
+        if connection is not None:
+            connection.close()
+
+
+def test_what_was_answered_is_there_once_though_acceptors_are_killed(tmp_path):
+    with serving(tmp_path, "--workers", "3") as server:
+        senders = [Sender(server, f"s{number}") for number in range(8)]
+        for sender in senders:
+            sender.start()
+        for turn in range(4):
+            before = [len(sender.answered) for sender in senders]
+            until(lambda was=before: sum(len(each.answered) for each in senders) > sum(was) + 100)
+            until(lambda: len(server.acceptors) == 2)
+            os.kill(server.acceptors[turn % 2], signal.SIGKILL)
+        until(lambda: len(server.acceptors) == 2)
+        before = sum(len(each.answered) for each in senders)
+        until(lambda: sum(len(each.answered) for each in senders) > before + 100)
+        for sender in senders:
+            sender.stopping.set()
+        for sender in senders:
+            sender.join(30)
+        code, said = server.end()
+    assert code == 0
+    assert said.count("an accepting process ended (signal 9); another one takes its place") == 4
+    assert any(sender.again for sender in senders)
+    stored = dict(rows(tmp_path))
+    answered = [identity for sender in senders for identity in sender.answered]
+    assert set(stored.values()) == {1}
+    assert set(answered) <= set(stored)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_none_outlives_the_main_process_and_its_port_is_free(tmp_path, number):
+    with serving(tmp_path, "--workers", "3") as server, server.connect() as idle:
+        idle.sendall(b"POST /webh")
+        pids, port = server.pids, server.port
+        os.kill(server.process.pid, number)
+        server.process.wait(20)
+        with serving(tmp_path, "--workers", "2", port=port) as other:
+            assert other.post(push(), "again")[0] == 200
+        until(lambda: not alive(pids[1:]), 5)
+
+
+def test_when_the_supervisor_is_killed_the_rest_ends_and_says_so(tmp_path):
+    with serving(tmp_path, "--workers", "2") as server:
+        pids = server.pids
+        os.kill(pids[1], signal.SIGKILL)
+        server.process.wait(20)
+        _, said = server.process.communicate()
+        until(lambda: not alive(pids[1:]), 5)
+    assert server.process.returncode == 1
+    assert b"the accepting processes were ended by somebody" in said
+
+
+def test_signals_of_a_terminal_go_to_all_of_them(tmp_path):
+    """Ctrl-C, and a service manager's SIGTERM to the whole group: what is under way is answered all the same."""
+    with serving(tmp_path, "--workers", "3") as server, server.connect() as busy:
+        data = request(push())
+        busy.sendall(data[:-10])
+        assert server.get("/healthz")[0] == 200
+        for pid in reversed(server.pids):
+            os.kill(pid, signal.SIGINT)
+        with pytest.raises(OSError):
+            while True:
+                socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+        busy.sendall(data[-10:])
+        assert read_answer(busy)[0] == 200
+        server.process.wait(20)
+        code, said = server.end()
+    assert code == 0
+    assert said.count("stopping: 1 request is under way and gets 10 s") == 1
+    assert rows(tmp_path) == [("d", 1)]
+
+
+def test_lines_of_several_processes_are_whole_and_paced_together(tmp_path):
+    with serving(tmp_path, "--workers", "4") as server:
+
+        def forge():
+            for _ in range(20):
+                assert server.post(push(), **{"X-Hub-Signature-256": sign(b"other")})[0] == 401
+
+        threads = [threading.Thread(target=forge) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        _, said = server.end()
+    lines = [line for line in said.splitlines() if "401" in line]
+    assert set(lines) == {"401 to 127.0.0.1 at default/github: bad signature"}
+    left_out = re.findall(r"(?m)^(\d+) more lines like these in 10 s$", said)
+    assert len(lines) + sum(map(int, left_out)) == 120
+    assert left_out
+
+
+def test_a_secret_is_in_no_argument_and_no_environment_of_theirs(tmp_path):
+    with serving(tmp_path, "--workers", "3") as server:
+        for pid in server.acceptors:
+            assert b"hush-hush" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert (
+                Path(f"/proc/{pid}/environ").read_bytes() == Path(f"/proc/{server.process.pid}/environ").read_bytes()
+            )  # as it was given to us, and nothing more
+
+
+ROUTED = '[[routes]]\nname = "count"\nrun = [{python}, "-c", {program}]\n'
+
+
+def test_what_an_acceptor_took_is_read_and_dispatched_at_once(tmp_path):
+    """The keeping process is woken, and does not wait for its next look at the store."""
+    program = f"open({str(tmp_path / 'ran')!r}, 'a').write('x')"
+    plugins = PLUGINS + ROUTED.format(python=json.dumps(sys.executable), program=json.dumps(program))
+    fastest = 60.0
+    with serving(tmp_path, "--workers", "3", plugins=plugins) as server:
+        for number in range(5):
+            began = time.monotonic()
+            assert server.post(push(number), f"d{number}")[0] == 200
+            until(lambda n=number: (tmp_path / "ran").exists() and len((tmp_path / "ran").read_text()) == n + 1)
+            fastest = min(fastest, time.monotonic() - began)
+        assert server.end()[0] == 0
+    assert fastest < 2.5  # half of the reader's own interval
+    assert (tmp_path / "ran").read_text() == "xxxxx"
