@@ -11,9 +11,10 @@ Names are imported when they are used: `import codespar_cli` costs next to nothi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from codespar_cli.core.gate import Gate, Outcome
     from codespar_cli.core.hooks import (
         CallContext,

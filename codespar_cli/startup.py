@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
-from codespar_cli.core.config import Config, find_config, is_users_own, load_config, working_directory
+from codespar_cli.core.config import Config, default_state_dir, working_directory
 from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
+from codespar_cli.core.layers import ADMINISTRATORS_FILE, Reading, find_places, read_places
 from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.core.self_protection import SelfProtection
+from codespar_cli.core.trust_pin import policy_files
 from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
+from codespar_cli.storage.trust_record import TrustRecord
 
 if TYPE_CHECKING:
+    from codespar_cli.mcp.watcher import Watcher
     from codespar_cli.server.app import App
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
@@ -33,16 +38,20 @@ def load(path: str | os.PathLike[str] | None = None) -> Gate:
     return build_gate(config, build_registry(config))
 
 
-def read_config(explicit: str | None = None, *, environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration that applies here and now. Raises ConfigError."""
-    path = find_config(explicit, environ=environ, start=working_directory())
-    return load_config(
-        path,
-        environ=environ,
-        known=builtin_options(),
-        installed=loader.installed_plugins,
-        users_own=is_users_own(path, explicit, environ=environ),
-    )
+def read_config(
+    explicit: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    administrators: Path = ADMINISTRATORS_FILE,
+) -> Config:
+    """The configuration that applies here and now, of all who have a say (layers.py). Raises ConfigError."""
+    places = find_places(explicit, environ=environ, start=working_directory(), administrators=administrators)
+    reading = Reading(environ, builtin_options(), loader.installed_plugins)
+    record = TrustRecord(default_state_dir(environ)) if places.project else None
+    config = read_places(places, reading, trusts=lambda pin: record is not None and record.is_trusted(pin))
+    if record is None or places.project is None or not config.governed:
+        return config
+    return config._replace(inputs=(*config.inputs, record.path_of(places.project)))
 
 
 def build_registry(
@@ -57,7 +66,30 @@ def build_registry(
 
 def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Gate:
     """A gate with the agents' attributes of the file, and a journal for what a broken policy cannot record itself."""
-    return Gate(registry, tenant=config.tenant, agents=config.agents, journal=_journal(config, clock))
+    # Where several files speak, each policy sees the attributes that its own file gives (layered_policy.py).
+    agents = {} if config.policy_layers else config.agents
+    gate = Gate(registry, tenant=config.tenant, agents=agents, journal=_journal(config, clock))
+    gate.config_path = None if config.path is None else str(config.path.absolute())
+    gate.governing = governing(config)
+    if config.governed:
+        gate.protection = SelfProtection(protected_files(config), [str(config.state_dir)])
+    return gate
+
+
+def governing(config: Config) -> tuple[str, ...]:
+    """Every plugins.toml that has a say, absolute, the nearest last."""
+    paths = [layer.path for layer in config.policy_layers] + [config.path]
+    return tuple(dict.fromkeys(str(path.absolute()) for path in paths if path is not None))
+
+
+def protected_files(config: Config) -> list[str]:
+    """What an agent that is governed by this configuration must not write: its files, and those that they name."""
+    files = [*governing(config), *(str(path.absolute()) for path in config.inputs)]
+    for layer in config.policy_layers or (config,):
+        if layer.policy is not None:
+            named = policy_files({"policy": layer.policy.options})
+            files += [str((layer.directory / name).absolute()) for name in named]
+    return list(dict.fromkeys(files))
 
 
 def record_chains(config: Config, *, environ: Mapping[str, str] = os.environ) -> list[ChainFile | ServerChain]:
@@ -68,6 +100,9 @@ def record_chains(config: Config, *, environ: Mapping[str, str] = os.environ) ->
     from codespar_cli.storage.chain_files import chain_files
 
     files = chain_files(config.state_dir)
+    for layer in config.policy_layers:  # by the name of whose they are: `project policy`
+        if layer.policy_dir is not None:
+            files += [file.renamed(f"{layer.layer} {file.name}") for file in chain_files(layer.policy_dir)]
     server = _server_chain(config, environ)
     if server is None:
         return [*files]
@@ -143,6 +178,36 @@ def _journal(config: Config, clock: Clock) -> Journal:
         append_refusal(config.state_dir, clock(), call, decision)
 
     return write
+
+
+def required_value(config: Config, reference: str, *, key: str, environ: Mapping[str, str] = os.environ) -> str:
+    """What `secret:KEY` and the like stand for. Raises ConfigError when that is nothing, and what the plugin raises."""
+    return loader.services_for(config, BUILTINS, environ=environ).require(reference, key=key)
+
+
+def tool_watcher(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Watcher | None:
+    """Who pins the tools of MCP servers and checks calls of them; None where observability keeps no findings."""
+    keep = getattr(registry.observability, "record_findings", None)
+    if not callable(keep):
+        return None
+    from importlib import import_module
+
+    from codespar_cli.mcp.watcher import Parts, ToolWatcher
+
+    here = "codespar_cli.plugins.observability"
+    values = import_module("codespar_cli.core.administration.tool_checks")
+    return ToolWatcher(
+        Parts(
+            see=import_module(f"{here}.drift.pin_store").PinStore(config.state_dir).see,
+            catalogue=import_module(f"{here}.checks.catalogue").Catalogue,
+            check=import_module(f"{here}.checks.call").check_call,
+            observe=import_module(f"{here}.checks.sequence").CallStreams().observe,
+            observed=values.ObservedCall,
+            finding=values.CheckFinding,
+            keep=keep,
+            clock=clock,
+        )
+    )
 
 
 def check_text(text: str, path: Path, *, users_own: bool, environ: Mapping[str, str] = os.environ) -> Config:

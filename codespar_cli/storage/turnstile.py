@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import time
-from pathlib import Path
 
 from codespar_cli.errors import StoreBusy, StoreError
 from codespar_cli.storage.patience import Patience
@@ -27,8 +26,8 @@ _PAGES = 8
 class Turnstile:
     """One per store: `<store>.lock`. It also remembers that the store was once made, so that a lost one is noticed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
         ensure_private_file(path)
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -42,7 +41,7 @@ class Turnstile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
-                raise StoreError(f"cannot be locked: {reason(error)}", file=str(self.path)) from error
+                raise StoreError(f"cannot be locked: {reason(error)}", file=self.path) from error
         else:
             return
         pause = _POLL_S
@@ -56,7 +55,7 @@ class Turnstile:
             return
         raise StoreBusy(
             f"another process held the store for {patience.waited_s:.1f} s",
-            file=str(self.path),
+            file=self.path,
             hint=f"fuser -v {self.path}",
         )
 

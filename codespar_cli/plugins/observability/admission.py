@@ -126,7 +126,8 @@ def _cost_source(source: object, *, known: bool) -> str:
     if source is not None and source not in COST_SOURCES:
         refuse("cost_source", "one of " + ", ".join(f"`{name}`" for name in COST_SOURCES))
     if not known:
-        return "unknown"
+        # A price table may come to a cost from tokens that nobody counted: that is to be seen on the row.
+        return "estimated" if source == "estimated" else "unknown"
     return "reported" if source is None else str(source)
 
 

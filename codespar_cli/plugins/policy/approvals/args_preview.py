@@ -13,9 +13,13 @@ import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.decision.approval_state import Preview
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_TEXT = 400
 _LONGEST = 4096
@@ -44,15 +48,6 @@ _GIVEN_AWAY = r"""
 """
 _MASK = "(not shown)"
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
-
-
-class Preview(NamedTuple):
-    """`hidden` values sound or look secret and are not in the text, or not whole; `complete` is False when it was cut
-    short."""
-
-    text: str
-    hidden: int
-    complete: bool
 
 
 def preview_of(args: Mapping[str, Any]) -> Preview:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.plugins.policy.decision.call import Call
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _EXACT = 2**53 - 1
 _DEEPEST = 64

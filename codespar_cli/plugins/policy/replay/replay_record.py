@@ -15,7 +15,7 @@ from codespar_cli.plugins.policy.language.money import as_amount
 from codespar_cli.plugins.policy.language.money import to_micros as to_millionths
 from codespar_cli.plugins.policy.language.policy import Plan, Policy
 from codespar_cli.plugins.policy.language.rules import Budget, Rule
-from codespar_cli.plugins.policy.stores.store import Record
+from codespar_cli.plugins.policy.stores.counters import Record
 
 ARGS, CONTEXT, COST = "args", "context", "cost"
 REASONS = {

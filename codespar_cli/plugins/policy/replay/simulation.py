@@ -22,7 +22,8 @@ from codespar_cli.plugins.policy.language.tool_names import counted_name
 from codespar_cli.plugins.policy.replay.replay_course import Answer, Course, Undecided
 from codespar_cli.plugins.policy.replay.replay_record import REASONS, Recorded
 from codespar_cli.plugins.policy.replay.replay_usage import unreserved_keys
-from codespar_cli.plugins.policy.stores.store import CounterKey, PolicyStore, Record
+from codespar_cli.plugins.policy.stores.counters import CounterKey, Record
+from codespar_cli.plugins.policy.stores.store import PolicyStore
 from codespar_cli.plugins.policy.stores.stored_rows import damaged
 
 KINDS = ("decision", "settlement", "release", "approval")

@@ -1,0 +1,65 @@
+"""The command line of `codespar hook HOST`, read without a parser's help: it stands in a host's configuration, written once."""
+
+from __future__ import annotations
+
+from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_VALUES = {
+    "--config": "config",
+    "--tenant": "tenant",
+    "--agent": "agent",
+    "--project": "project",
+    "--env": "environment",
+    "--event": "event",
+}
+_FLAGS = ("--no-color",)
+
+
+class HookLine(NamedTuple):
+    """What was asked for; `problem` says what cannot be meant."""
+
+    host: str | None = None
+    config: str | None = None
+    tenant: str | None = None
+    agent: str | None = None
+    project: str | None = None
+    environment: str | None = None
+    event: str | None = None
+    problem: str | None = None
+
+
+def is_hook(arguments: Sequence[str]) -> bool:
+    """Whether `hook` is the command; not when help is asked for, which is the other door's work."""
+    words = list(arguments)
+    while words and words[0].startswith("--"):
+        name, equals, _ = words.pop(0).partition("=")
+        if name in _VALUES and not equals and words:
+            words.pop(0)
+    return words[:1] == ["hook"] and not {"--help", "-h"} & set(words)
+
+
+def read_line(arguments: Sequence[str]) -> HookLine:
+    """Never raises: what is wrong is in `problem`, beside the host that has to be told of it."""
+    words, found, problem = list(arguments), {}, None
+    named: list[str] = []
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name in _VALUES:
+            if not equals and not words:
+                problem = problem or f"option `{name}` requires an argument"
+            value = value if equals or not words else words.pop(0)
+            if not value:
+                problem = problem or f"option `{name}` is empty"
+            found[_VALUES[name]] = value
+        elif word.startswith("-") and word not in _FLAGS:
+            problem = problem or f"there is no option `{word[:40]}`"
+        elif word not in _FLAGS:
+            named.append(word)
+    if len(named) > 2:
+        problem = problem or f"expected one host, found `{named[2][:40]}` as well"
+    host = named[1] if len(named) > 1 else None
+    return HookLine(host=host, problem=problem, **found)

@@ -1,0 +1,117 @@
+"""The command line that a host runs before and after every call, and how to know it again.
+
+It names the interpreter that runs now by its own path, whatever the PATH says later, and starts it isolated: nothing of
+the working directory, of PYTHON* variables or of a user's site directory is imported where the package is found without.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from codespar_cli.errors import ConfigError
+from codespar_cli.hosts.install.shims import shim_at
+
+_PACKAGE = "codespar_cli"
+_CONSOLE = "codespar"
+_LOOK = f"import {_PACKAGE}, os, sys; sys.stdout.write(os.path.realpath({_PACKAGE}.__file__))"
+_ISOLATED = ("-I",)
+_SAFE_PATH = ("-P",)
+_LONGEST_LOOK_S = 20.0
+
+TAIL_BLOCK = "|| /bin/sh -c 'echo codespar: no answer, so it is no >&2; exit 2'"
+"""Says no where the hook is gone, killed or broken, in any shell; with words, since Codex lets a silent exit 2 pass."""
+TAIL_COPILOT = (
+    """|| echo '{"permissionDecision":"deny","permissionDecisionReason":"codespar: no answer, so it is no"}'"""
+)
+"""The same for Copilot, of which it is not certain what exit codes mean to it."""
+
+
+class HookCall(NamedTuple):
+    """One command line of ours, found in a host's settings. `program` is what is started."""
+
+    program: str
+    words: tuple[str, ...]
+    host: str | None
+
+
+def hook_command(host: str, event: str | None = None) -> list[str]:
+    """What answers this host's events. `event` for a host that does not say which event it sends.
+
+    Raises ConfigError where the interpreter is a version manager's shim, or none that can be named.
+    """
+    program = sys.executable
+    if not program or not Path(program).is_absolute() or not os.access(program, os.X_OK):
+        raise ConfigError("this Python does not know its own path", hint="run codespar from a virtual environment")
+    shim = shim_at(program)
+    if shim is not None:
+        raise ConfigError(
+            f"the interpreter `{program}` is a shim of {shim.manager}",
+            hint="install codespar into a virtual environment of its own, and run that one's `codespar hosts install`",
+        )
+    told = [] if event is None else ["--event", event]
+    return [program, *isolation(program), "-m", _PACKAGE, "hook", host, *told]
+
+
+@cache
+def isolation(program: str) -> tuple[str, ...]:
+    """The strictest way to start this interpreter in which it finds this very package."""
+    here = os.path.realpath(sys.modules[_PACKAGE].__file__ or "")
+    try:
+        looked = subprocess.run(
+            [program, *_ISOLATED, "-c", _LOOK],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LONGEST_LOOK_S,
+            cwd="/",
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return _SAFE_PATH
+    return _ISOLATED if os.fsdecode(looked.stdout) == here else _SAFE_PATH
+
+
+def is_movable() -> bool:
+    """Whether the package is found only as long as PYTHONPATH says where: a host may be started without it."""
+    return isolation(sys.executable) != _ISOLATED
+
+
+def shell_line(words: list[str], tail: str = "") -> str:
+    return f"{shlex.join(words)} {tail}".rstrip()
+
+
+def read_call(command: object, args: object = None) -> HookCall | None:
+    """What a configured command is, if it is a hook of ours: through any interpreter, shim, launcher or shell tail."""
+    if not isinstance(command, str):
+        return None
+    try:
+        words = [command] if isinstance(args, list) else shlex.split(command)
+    except ValueError:
+        words = command.split()
+    words += [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
+    ours = next((number for number, word in enumerate(words) if _is_us(words, number, word)), None)
+    if ours is None:
+        return None
+    rest = words[ours + 1 :]
+    if "hook" not in rest:
+        return None
+    place = rest.index("hook")
+    host = rest[place + 1] if len(rest) > place + 1 else None
+    return HookCall(_program(words), tuple(words), host)
+
+
+def _is_us(words: list[str], number: int, word: str) -> bool:
+    if word == _PACKAGE:
+        return number > 0 and words[number - 1] == "-m"
+    name = word.replace("\\", "/").rpartition("/")[2]
+    return name in {_CONSOLE, f"{_CONSOLE}.exe"} or f"/{_PACKAGE}/" in word.replace("\\", "/")
+
+
+def _program(words: list[str]) -> str:
+    """The first word that is no assignment (`NAME=value command`)."""
+    return next((word for word in words if "=" not in word.partition("/")[0]), words[0])
