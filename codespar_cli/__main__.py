@@ -74,5 +74,6 @@ def _open_to_nobody(descriptor: int) -> None:
 
 if __name__ == "__main__":
     # `python -m` puts the working directory first: a project's own `rich.py` must not be imported in place of rich.
-    del sys.path[0]
+    if not sys.flags.safe_path:
+        del sys.path[0]
     main()

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from codespar_cli.core.clock import Clock
     from codespar_cli.core.config import Config
+    from codespar_cli.core.layered_policy import LayeredPolicy
     from codespar_cli.storage.sealed_cache import SealedCache
 
-FORM = 2
+FORM = 3
 """Of what is kept; raised when that changes."""
 _KINDS = ("policy", "observability")
 
@@ -102,7 +103,9 @@ def _plain_gate(
     settings: dict[str, Any], cache: SealedCache, environ: Mapping[str, str], config_path: str | None, clock: Clock
 ) -> Gate:
     registry, state_dir = PluginRegistry(), settings["state_dir"]
-    if settings["policy"] is not None:
+    if settings["layers"]:
+        registry.register_policy(_plain_layers(settings, cache, clock))
+    elif settings["policy"] is not None:
         from codespar_cli.plugins.policy.kept_engine import plain_engine
 
         registry.register_policy(
@@ -124,20 +127,59 @@ def _plain_gate(
 
         append_refusal(state_dir, clock(), call, decision)
 
-    gate = Gate(registry, tenant=settings["tenant"], agents=settings["agents"], journal=journal)
+    agents = {} if settings["layers"] else settings["agents"]
+    gate = Gate(registry, tenant=settings["tenant"], agents=agents, journal=journal)
     gate.config_path = settings["path"]
+    gate.governing = tuple(settings["governing"])
+    gate.protection = _LaterProtection(settings["protected"], state_dir, environ)
     return gate
+
+
+def _plain_layers(settings: dict[str, Any], cache: SealedCache, clock: Clock) -> LayeredPolicy:
+    from codespar_cli.core.layered_policy import Layer, LayeredPolicy
+    from codespar_cli.plugins.policy.kept_engine import plain_engine
+
+    layers = []
+    for one in settings["layers"]:
+        policy = plain_engine(
+            one["policy"],
+            cache,
+            config_dir=one["config_dir"],
+            state_dir=one["state_dir"],
+            tenant=settings["tenant"] if one["tenant"] is None else one["tenant"],
+            clock=clock,
+        )
+        layers.append(Layer(one["name"], policy, tuple(one["agents"]), one["tenant"], one["file"]))
+    return LayeredPolicy(layers, tenant=settings["tenant"])
+
+
+class _LaterProtection:
+    """Self-protection, loaded for calls that have arguments. Whoever wrote the configuration: there is a host to govern."""
+
+    def __init__(self, files: list[str], state_dir: str, environ: Mapping[str, str]) -> None:
+        self._files = files
+        self._state_dir = state_dir
+        self._environ = environ
+
+    def __call__(self, call: ToolCall) -> PolicyDecision | None:
+        if not call.context.args:
+            return None
+        from codespar_cli.core.self_protection import SelfProtection
+
+        return SelfProtection(self._files, [self._state_dir], environ=self._environ)(call)
 
 
 def _full_gate(config: Config, environ: Mapping[str, str], clock: Clock) -> Gate:
     from codespar_cli.core import loader
     from codespar_cli.plugins import BUILTINS
-    from codespar_cli.startup import build_gate
+    from codespar_cli.startup import build_gate, protected_files
 
     keeping = {**BUILTINS["policy"], "engine": "codespar_cli.plugins.policy.kept_engine:from_options"}
     builtins = {**BUILTINS, "policy": keeping}
     registry = loader.build_registry(config, builtins, kinds=_KINDS, clock=clock, environ=environ)
-    return build_gate(config, registry, clock=clock)
+    gate = build_gate(config, registry, clock=clock)
+    gate.protection = _LaterProtection(protected_files(config), os.fspath(config.state_dir), environ)
+    return gate
 
 
 class _LaterObserver:

@@ -75,9 +75,11 @@ def _looked_at(here: str, environ: Mapping[str, str], config_path: str | None) -
 def _said(config: Config) -> dict[str, Any]:
     """Of a configuration what a gate needs, as plain values."""
     from codespar_cli.plugins.policy.kept_engine import is_plain
+    from codespar_cli.startup import governing, protected_files
 
     policy, metrics = config.policy, config.observability
-    plain_policy = policy is None or (policy.name == "engine" and is_plain(policy.options))
+    policies = [layer.policy for layer in config.policy_layers] or [policy]
+    plain_policy = all(one is None or (one.name == "engine" and is_plain(one.options)) for one in policies)
     plain_metrics = metrics is None or (
         metrics.name == "observer" and metrics.options.get("store", "sqlite") == "sqlite"
     )
@@ -90,6 +92,25 @@ def _said(config: Config) -> dict[str, Any]:
         "state_dir": os.fspath(config.state_dir),
         "policy": None if policy is None else dict(policy.options),
         "observes": metrics is not None,
+        "layers": [_layer(layer) for layer in config.policy_layers],
+        "governing": list(governing(config)),
+        "protected": protected_files(config),
+    }
+
+
+def _layer(config: Config) -> dict[str, Any]:
+    """One of several policies; see layered_policy.py."""
+    assert config.policy is not None
+    return {
+        "name": config.layer,
+        "policy": dict(config.policy.options),
+        "agents": [
+            {pattern: dict(said) for pattern, said in table.items()} for table in (config.agents, *config.agents_above)
+        ],
+        "tenant": config.tenant if config.layer == "administrator" else None,
+        "config_dir": os.fspath(config.directory),
+        "state_dir": os.fspath(config.policy_dir or config.state_dir),
+        "file": "" if config.path is None else os.path.abspath(config.path),
     }
 
 

@@ -21,6 +21,8 @@ from codespar_cli.storage.postgres_address import is_server, server_url
 from codespar_cli.storage.trust_record import TrustRecord
 
 if TYPE_CHECKING:
+    from codespar_cli.core.services import Services
+    from codespar_cli.doors.addresses import Doors
     from codespar_cli.mcp.watcher import Watcher
     from codespar_cli.server.app import App
     from codespar_cli.storage.chain_files import ChainFile
@@ -138,8 +140,12 @@ def receiving(
     verify: bool,
     clock: Clock = system_clock,
     environ: Mapping[str, str] = os.environ,
+    gate: Callable[[], Gate] | None = None,
 ) -> Receiving:
-    """Raises ConfigError: references without a value, a store that is none; and what fetching secrets raises."""
+    """`gate` answers the gate of now, for the doors of agents. Where a token says who may ask, they are there.
+
+    Raises ConfigError: references without a value, a store that is none; and what fetching secrets raises.
+    """
     from codespar_cli.webhooks.endpoints import endpoints_of
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
     from codespar_cli.webhooks.known_secrets import KnownSecrets
@@ -153,8 +159,10 @@ def receiving(
     noting = services._replace(resolve=known.noting(services.resolve))
     inbox = InboxAddress.from_options(config.inbox, noting)
     store = inbox.store
+    opened = _doors(config, services, gate, environ)
 
     def app(log: Callable[[str], None]) -> App:
+        doors = None if opened is None else opened(log)
         routes = dispatching(config, services, store, log=log, known=known)
         return service(
             endpoints,
@@ -162,13 +170,30 @@ def receiving(
             integrations,
             wanted=routes.wanted,
             recorded=routes.wake,
-            beside=(routes.alive,),
+            beside=(routes.alive, *(() if doors is None else (doors.life,))),
             clock=clock,
             log=log,
             retention=inbox.retention,
+            more=() if doors is None else doors.addresses,
         )
 
     return Receiving(endpoints, app)
+
+
+def _doors(
+    config: Config, services: Services, gate: Callable[[], Gate] | None, environ: Mapping[str, str]
+) -> Callable[[Callable[[str], None]], Doors] | None:
+    """`/v1/…`, where a token says who may ask. Raises ConfigError."""
+    reference = config.serve.get("token")
+    if reference is None or gate is None:
+        return None
+    from codespar_cli.doors.addresses import DoorKeys, doors
+    from codespar_cli.server.bearer import checked_token
+
+    key = "serve.token"
+    keys = DoorKeys(checked_token(services.require(reference, key=key), key=key), config.serve.get("hosts", ()))
+    state_dir = str(default_state_dir(environ))
+    return lambda log: doors(gate, keys, tenant=config.tenant, state_dir=state_dir, log=log)
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

@@ -28,6 +28,9 @@ COMMANDS = {
     "mcp": (f"{_HERE}.mcp", "a policy in front of MCP servers' tools"),
     "secrets": (f"{_HERE}.secrets", "keep, read and rotate credentials"),
     "webhook": (f"{_HERE}.webhook", "payloads through the integrations"),
+    "trust": (f"{_HERE}.trust", "let a project's plugins.toml loosen what yours allows"),
+    "untrust": (f"{_HERE}.untrust", "take that back"),
+    "config": (f"{_HERE}.config", "what the configuration says, and where each value comes from"),
     "serve": (f"{_HERE}.serve", "receive webhooks: verify, store, answer"),
     "audit": (f"{_HERE}.audit", "the hash-chained record of decisions and secret access"),
 }

@@ -22,9 +22,9 @@ def open_hook_gate(line: HookLine, state_dir: str) -> Gate:
         _refuse_missing(places)
     environ = {**os.environ, "CODESPAR_TENANT": line.tenant} if line.tenant else os.environ
     gate = open_gate(environ, config_path=line.config)
-    if gate.config_path is not None and line.config is None:
+    for path in gate.governing if line.config is None else ():
         try:
-            places.remember(gate.config_path)
+            places.remember(path)
         except OSError:
             pass  # then its loss will not be noticed; whether this call may be made does not depend on it
     return gate

@@ -116,12 +116,12 @@ def _places(session: Session) -> Iterator[str]:
 
 
 def _inputs(config: Config) -> Iterator[str]:
-    """Every file that the policy's options name, and where its rules are when they name none."""
-    if config.policy is None:
-        return
-    for text in {_DEFAULT_RULES, *_texts(config.policy.options)}:
-        if "\0" not in text and len(text) < 4096 and "://" not in text:
-            yield str(config.directory / text)
+    """What decides whose word counts, every file that a policy's options name, and where its rules are by default."""
+    yield from map(str, config.inputs)
+    for layer in config.policy_layers or (config,):
+        for text in () if layer.policy is None else {_DEFAULT_RULES, *_texts(layer.policy.options)}:
+            if "\0" not in text and len(text) < 4096 and "://" not in text:
+                yield str(layer.directory / text)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -37,6 +37,8 @@ class Session:
         self.config_path = config_path
         self.tenant_option = tenant_option
         self.clock = clock
+        self.quiet = False
+        """Whether the command itself tells what of a project's file is ignored."""
         self._config: Config | None = None
         self._registries: dict[tuple[str, ...], PluginRegistry] = {}
 
@@ -51,7 +53,15 @@ class Session:
             if self.tenant_option == "":
                 raise UsageError("--tenant: expected a name, found an empty string", hint="leave it out for the file's")
             self._config = config._replace(tenant=tenant) if tenant else config
+            self._tell_ignored(config)
         return self._config
+
+    def _tell_ignored(self, config: Config) -> None:
+        """Once a run: what a project's file asked for and did not get."""
+        if config.ignored and not self.quiet:
+            keys = ", ".join(f"{one.key} (line {one.line})" for one in config.ignored)
+            file = config.ignored[0].file
+            self.terminal.note(f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust")
 
     @property
     def tenant(self) -> str:

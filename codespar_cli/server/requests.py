@@ -73,6 +73,11 @@ class Request:
         return [unquote(segment) for segment in segments] if b"%" in raw else segments
 
     @property
+    def query(self) -> bytes:
+        """What stands behind the path's question mark, as it came."""
+        return bytes(self._scope.get("query_string", b""))
+
+    @property
     def client(self) -> str:
         """The peer's address."""
         client = self._scope.get("client")
@@ -155,6 +160,16 @@ class Request:
                 if place is not None:
                     place.settle()
                 return bytes(found)
+
+    def is_gone(self) -> bool:
+        """Whether the sender has hung up, once its body was read to its end."""
+        waiting: Any = self._receive()
+        try:
+            waiting.send(None)
+        except StopIteration as done:
+            return bool(done.value["type"] == "http.disconnect")
+        waiting.close()
+        return False
 
     async def drain(self, limit: int, *, within_s: float) -> None:
         """Read on and forget, so that a sender who is still sending gets to read its answer."""

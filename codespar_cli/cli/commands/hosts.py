@@ -63,7 +63,7 @@ def install(
     ]
     code = _change(session, changes, backups, output, yes=yes, dry_run=dry_run, installing=True)
     if code == 0 and not dry_run:
-        _remind(session, [layout.host for layout in layouts])
+        _remind(session, [layout.host for layout in layouts], around)
     return code
 
 
@@ -216,7 +216,7 @@ def _done(change: Change, kept: Path | None) -> str:
     return f"{change.layout.host}: {change.file.path} {how}"
 
 
-def _remind(session: Session, hosts: list[str]) -> None:
+def _remind(session: Session, hosts: list[str], around: Surroundings) -> None:
     """What an installation alone does not do."""
     from codespar_cli.hosts.install.command import is_movable
 
@@ -226,10 +226,16 @@ def _remind(session: Session, hosts: list[str]) -> None:
             "without that denies every call",
             style="yellow",
         )
+    where = "" if around.project is None else f" --project {around.project}"
+    if where:
+        session.terminal.note(
+            "a project's hooks name this machine's Python: whoever shares the file has to install codespar anew, or every "
+            "call is denied there",
+        )
     if "codex" in hosts:
         session.terminal.note("codex runs no hook that nobody has trusted: start it, type /hooks, trust codespar's")
     _tell_of_no_policy(session)
-    session.terminal.note(f"next: codespar hosts status {' '.join(hosts)}")
+    session.terminal.note(f"next: codespar hosts status {' '.join(hosts)}{where}")
     session.terminal.note("MCP servers of any client: put `codespar mcp wrap --` before their command")
 
 

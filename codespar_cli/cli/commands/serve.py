@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.standing_gate import standing_gate
 from codespar_cli.core.text import visible
 from codespar_cli.errors import ConfigError, UsageError
 
@@ -26,9 +27,10 @@ def serve(
         bool, typer.Option("--insecure-no-verify", help="take deliveries of anybody, on loopback only")
     ] = False,
 ) -> int:
-    """Receive webhooks until SIGTERM or SIGINT.
+    """Receive webhooks and answer agents until SIGTERM or SIGINT.
 
-    A delivery is verified, stored durably, and then answered. Settings are under [serve] in plugins.toml.
+    A delivery is verified, stored durably, and then answered. With `token` under [serve] in plugins.toml, agents and their
+    hosts ask the policy at /v1.
     """
     from codespar_cli.server.log import PacedLog
     from codespar_cli.server.serving import listen, require_extra, run
@@ -36,10 +38,12 @@ def serve(
 
     session: Session = context.obj
     require_extra()
+    registry = session.registry("secrets", "integrations")
     found = receiving(
-        session.config, session.registry("secrets", "integrations"), verify=not insecure_no_verify, clock=session.clock
+        session.config, registry, verify=not insecure_no_verify, clock=session.clock, gate=standing_gate(session)
     )
-    _refuse_without_secrets(found.endpoints, session)
+    if "token" not in session.config.serve:
+        _refuse_without_secrets(found.endpoints, session)
     log = PacedLog(session.terminal.note)
     served = found.app(log)  # what a route names and nobody has is told before we listen
     settings = session.config.serve
@@ -110,3 +114,5 @@ def _tell(session: Session, endpoints: Endpoints, url: str) -> None:
         prefix = "" if tenant == endpoints.tenant else f"{tenant}/"
         unverified = " (nothing is verified)" if endpoints.served[tenant, provider].keys is None else ""
         session.terminal.note(f"  POST /webhooks/{prefix}{provider}{unverified}")
+    if "token" in session.config.serve:
+        session.terminal.note("  POST /v1/check, /v1/record, /v1/hook/HOST (for who has the token)")

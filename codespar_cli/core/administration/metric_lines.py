@@ -64,6 +64,11 @@ def parse_metric(line: bytes, tenant: str) -> ToolMetric:
         raise _refused(_PLACE.sub(" at ", str(error))) from None
     if not isinstance(row, dict):
         raise _refused("expected an object with the keys of a row")
+    return metric_of(row, tenant)
+
+
+def metric_of(row: dict[str, Any], tenant: str) -> ToolMetric:
+    """The metric of a row. Raises UsageError."""
     for key in row:
         if key not in _KEYS:
             close = nearest(key, _KEYS)

@@ -23,6 +23,7 @@ _LOOK = f"import {_PACKAGE}, os, sys; sys.stdout.write(os.path.realpath({_PACKAG
 _ISOLATED = ("-I",)
 _SAFE_PATH = ("-P",)
 _LONGEST_LOOK_S = 20.0
+_OPTIONS = frozenset(("--config", "--tenant", "--agent", "--project", "--env"))
 
 TAIL_BLOCK = "|| /bin/sh -c 'echo codespar: no answer, so it is no >&2; exit 2'"
 """Says no where the hook is gone, killed or broken, in any shell; with words, since Codex lets a silent exit 2 pass."""
@@ -33,15 +34,21 @@ TAIL_COPILOT = (
 
 
 class HookCall(NamedTuple):
-    """One command line of ours, found in a host's settings. `program` is what is started."""
+    """One command line of ours, found in a host's settings. `program` is what is started.
+
+    `options` are those that a person gave it: they outlive an installation.
+    """
 
     program: str
     words: tuple[str, ...]
     host: str | None
+    options: tuple[str, ...] = ()
 
 
-def hook_command(host: str, event: str | None = None) -> list[str]:
+def hook_command(host: str, event: str | None = None, options: tuple[str, ...] = ()) -> list[str]:
     """What answers this host's events. `event` for a host that does not say which event it sends.
+
+    `options` are a person's own, such as `--agent NAME`.
 
     Raises ConfigError where the interpreter is a version manager's shim, or none that can be named.
     """
@@ -55,7 +62,7 @@ def hook_command(host: str, event: str | None = None) -> list[str]:
             hint="install codespar into a virtual environment of its own, and run that one's `codespar hosts install`",
         )
     told = [] if event is None else ["--event", event]
-    return [program, *isolation(program), "-m", _PACKAGE, "hook", host, *told]
+    return [program, *isolation(program), "-m", _PACKAGE, "hook", host, *told, *options]
 
 
 @cache
@@ -102,7 +109,22 @@ def read_call(command: object, args: object = None) -> HookCall | None:
         return None
     place = rest.index("hook")
     host = rest[place + 1] if len(rest) > place + 1 else None
-    return HookCall(_program(words), tuple(words), host)
+    return HookCall(_program(words), tuple(words), host, _options(rest[place + 2 :]))
+
+
+def _options(words: list[str]) -> tuple[str, ...]:
+    """The options in front of what a shell would read otherwise. `--event` is ours to write."""
+    found: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        name, equals, value = word.partition("=")
+        if name not in _OPTIONS:
+            if name != "--event":
+                break
+            next(waiting, None) if not equals else None
+            continue
+        found += [name, value if equals else next(waiting, "")]
+    return tuple(found)
 
 
 def _is_us(words: list[str], number: int, word: str) -> bool:

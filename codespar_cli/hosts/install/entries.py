@@ -49,7 +49,12 @@ def is_as_wanted(layout: Layout, settings: object) -> bool:
     if not isinstance(settings, dict) or not set(layout.root) <= set(settings):
         return False
     there = [(one.event, one.group) for one in ours(layout, settings)]
-    return _ordered(there) == _ordered(layout.entries())
+    return _ordered(there) == _ordered(layout.entries(own_options(layout, settings)))
+
+
+def own_options(layout: Layout, settings: object) -> tuple[str, ...]:
+    """What a person added to our line before a call, to be kept: `--agent NAME`, `--env NAME`."""
+    return next((one.call.options for one in ours(layout, settings) if one.event == layout.judged), ())
 
 
 def check_form(layout: Layout, settings: object) -> None:

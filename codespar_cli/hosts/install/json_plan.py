@@ -6,7 +6,7 @@ from typing import Any
 
 from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.install import settings_edit
-from codespar_cli.hosts.install.entries import HOOKS, Path, check_form, is_as_wanted, ours
+from codespar_cli.hosts.install.entries import HOOKS, Path, check_form, is_as_wanted, ours, own_options
 from codespar_cli.hosts.install.layouts import Layout
 from codespar_cli.hosts.install.settings_text import Document, line_at, parse
 
@@ -35,13 +35,14 @@ def with_hooks(layout: Layout, text: str) -> tuple[str, Made]:
     settings = read(layout, text)
     if is_as_wanted(layout, settings):
         return text, ()
+    options = own_options(layout, settings)
     text = without_hooks(layout, text, ())
     made: list[Path] = []
     for key, value in layout.root.items():
         if key not in parse(text).root.value:
             text = settings_edit.insert(text, (), value, key)
             made.append((key,))
-    for event, group in layout.entries():
+    for event, group in layout.entries(options):
         events = parse(text).root.value.get(HOOKS)
         if events is None:
             text = settings_edit.insert(text, (), {event: [group]}, HOOKS)

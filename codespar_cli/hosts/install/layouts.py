@@ -17,6 +17,7 @@ TIMEOUT_S = 10
 """What we ask a host to wait: well above the 2 s after which a hook answers by itself."""
 LEAST_TIMEOUT_S = 3.0
 
+Options = tuple[str, ...]
 Entries = tuple[tuple[str, dict[str, Any]], ...]
 
 
@@ -36,7 +37,7 @@ class Layout(NamedTuple):
     project_file: str
     grouped: bool
     root: Mapping[str, Any]
-    entries: Callable[[], Entries]
+    written: Callable[[Options], Entries]
     command_key: str = "command"
     timeout_key: str = "timeout"
     unit_s: float = 1.0
@@ -45,6 +46,13 @@ class Layout(NamedTuple):
     byte_order_mark: bool = False
     programs: tuple[str, ...] = ()
     variable_is_above: bool = False
+
+    def entries(self, options: Options = ()) -> Entries:
+        """Each event with what is put into its list. `options` are a person's own of `codespar hook`.
+
+        Raises ConfigError where no command line can be written that lasts.
+        """
+        return self.written(options)
 
     def home_of(self, environ: Mapping[str, str]) -> Path:
         """The host's own directory of this user."""
@@ -63,8 +71,8 @@ def layout_of(host: str) -> Layout:
     return LAYOUTS[host]
 
 
-def _claude() -> Entries:
-    program, *words = hook_command("claude")
+def _claude(options: Options) -> Entries:
+    program, *words = hook_command("claude", options=options)
     call = {"type": "command", "command": program, "args": words, "timeout": TIMEOUT_S}
     return (
         ("PreToolUse", {"matcher": "*", "hooks": [{**call, "onFailure": "block"}]}),
@@ -75,30 +83,30 @@ def _claude() -> Entries:
     )
 
 
-def _codex() -> Entries:
-    words = hook_command("codex")
+def _codex(options: Options) -> Entries:
+    words = hook_command("codex", options=options)
     before = {"type": "command", "command": shell_line(words, TAIL_BLOCK), "timeout": TIMEOUT_S}
     after = {"type": "command", "command": shell_line(words), "timeout": TIMEOUT_S}
     return ("PreToolUse", {"hooks": [before]}), ("PostToolUse", {"hooks": [after]})
 
 
-def _cursor() -> Entries:
-    words = hook_command("cursor")
+def _cursor(options: Options) -> Entries:
+    words = hook_command("cursor", options=options)
     before = {"command": shell_line(words, TAIL_BLOCK), "timeout": TIMEOUT_S, "failClosed": True}
     after = {"command": shell_line(words), "timeout": TIMEOUT_S}
     return ("preToolUse", before), ("postToolUse", after), ("postToolUseFailure", after)
 
 
-def _gemini() -> Entries:
-    words, timeout = hook_command("gemini"), TIMEOUT_S * 1000
+def _gemini(options: Options) -> Entries:
+    words, timeout = hook_command("gemini", options=options), TIMEOUT_S * 1000
     before = {"name": "codespar", "type": "command", "command": shell_line(words, TAIL_BLOCK), "timeout": timeout}
     after = {"name": "codespar-after", "type": "command", "command": shell_line(words), "timeout": timeout}
     return ("BeforeTool", {"matcher": "*", "hooks": [before]}), ("AfterTool", {"matcher": "*", "hooks": [after]})
 
 
-def _copilot() -> Entries:
+def _copilot(options: Options) -> Entries:
     def entry(event: str, tail: str = "") -> tuple[str, dict[str, Any]]:
-        line = shell_line(hook_command("copilot", event), tail)
+        line = shell_line(hook_command("copilot", event, options), tail)
         return event, {"type": "command", "bash": line, "timeoutSec": TIMEOUT_S}
 
     return entry("preToolUse", TAIL_COPILOT), entry("postToolUse"), entry("postToolUseFailure")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-ADMIN_CONFIG = Path("/etc/codespar/plugins.toml")
+from codespar_cli.core.layers import ADMINISTRATORS_FILE
 
 
 class Protection(NamedTuple):
@@ -21,7 +21,7 @@ class Protection(NamedTuple):
 
 
 def protection(
-    config: Path | None, state_dir: Path, settings: Iterable[Path], admin: Path = ADMIN_CONFIG
+    config: Path | None, state_dir: Path, settings: Iterable[Path], admin: Path = ADMINISTRATORS_FILE
 ) -> Protection:
     """As this process sees it, which is how an agent beside it sees it."""
     ours = [path for path in (config, state_dir, *settings) if path is not None]

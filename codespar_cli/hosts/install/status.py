@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.heartbeats import Heartbeat, last_heartbeat
 from codespar_cli.hosts.install.codex_trust import trust_problems
+from codespar_cli.hosts.install.command import read_call
 from codespar_cli.hosts.install.entries import HOOKS, Found, ours
 from codespar_cli.hosts.install.findings import Finding, error
 from codespar_cli.hosts.install.firing import entry_problems, file_problems
@@ -79,11 +80,12 @@ def host_status(layout: Layout, around: Surroundings) -> HostStatus:
 
 def _is_as_written(layout: Layout, handler: dict[str, Any]) -> bool:
     """Whether we would write this very line: what a project's file says may be anything, and is not run to find out."""
+    call = read_call(handler[layout.command_key], handler.get("args"))
     written = [
-        handler
-        for event, group in layout.entries()
+        one
+        for event, group in layout.entries(() if call is None else call.options)
         if event == layout.judged
-        for handler in (group[HOOKS] if layout.grouped else [group])
+        for one in (group[HOOKS] if layout.grouped else [group])
     ]
     return any(all(handler.get(key) == one.get(key) for key in (layout.command_key, "args")) for one in written)
 

@@ -7,8 +7,8 @@ import tomllib
 from typing import Any
 
 from codespar_cli.errors import ConfigError
-from codespar_cli.hosts.install.entries import HOOKS, check_form, is_as_wanted, ours
-from codespar_cli.hosts.install.layouts import Layout
+from codespar_cli.hosts.install.entries import HOOKS, check_form, is_as_wanted, ours, own_options
+from codespar_cli.hosts.install.layouts import Entries, Layout
 from codespar_cli.hosts.install.toml_sections import Section, sections
 
 _WHERE = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
@@ -35,12 +35,13 @@ def with_hooks(layout: Layout, text: str) -> str:
     settings = read(layout, text)
     if is_as_wanted(layout, settings):
         return text
+    entries = layout.entries(own_options(layout, settings))
     text = without_hooks(layout, text)
     settings = tomllib.loads(text)
     newline = "\r\n" if "\r\n" in text else "\n"
-    block = _block(layout).replace("\n", newline)
+    block = _block(entries).replace("\n", newline)
     changed = text + ("" if not text or text.endswith("\n") else newline) + block
-    for event, group in layout.entries():
+    for event, group in entries:
         settings.setdefault(HOOKS, {}).setdefault(event, []).append(group)
     _check(changed, settings)
     return changed
@@ -108,11 +109,11 @@ def _with_remark(text: str, span: tuple[int, int]) -> tuple[int, int]:
     return start, span[0] + last
 
 
-def _block(layout: Layout) -> str:
+def _block(entries: Entries) -> str:
     import tomli_w
 
     lines = []
-    for event, group in layout.entries():
+    for event, group in entries:
         matcher = {key: value for key, value in group.items() if key != HOOKS}
         lines.append(f"\n{_REMARK}[[{HOOKS}.{event}]]\n{tomli_w.dumps(matcher)}")
         lines += [f"[[{HOOKS}.{event}.{HOOKS}]]\n{tomli_w.dumps(handler)}" for handler in group[HOOKS]]

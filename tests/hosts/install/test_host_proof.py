@@ -9,6 +9,8 @@ from install_home import HOSTS, Home
 
 from codespar_cli.hosts.install.codex_trust import definition_digest
 from codespar_cli.hosts.install.layouts import LAYOUTS
+from codespar_cli.hosts.install.settings_text import parse
+from codespar_cli.hosts.install.shims import shim_at
 from codespar_cli.hosts.install.status import host_status
 
 CASES = pytest.mark.parametrize("host", HOSTS)
@@ -23,7 +25,7 @@ def trust(home):
     """What Codex writes when a person trusts the hooks."""
     path = home.path("codex")
     lines = []
-    for event, groups in json.loads(path.read_text())["hooks"].items():
+    for event, groups in parse(path.read_text("utf-8-sig")).root.value["hooks"].items():
         digest = definition_digest(event, groups[0], groups[0]["hooks"][0])
         key = f"{path}:{'pre' if event.startswith('Pre') else 'post'}_tool_use:0:0"
         lines.append(f"[hooks.state.{json.dumps(key)}]\ntrusted_hash = {json.dumps(digest)}\n")
@@ -159,16 +161,34 @@ def test_a_hook_of_another_host_is_found(home):
     assert status.state == "not proved"
 
 
-@CASES
-def test_a_shim_is_found_by_its_place_and_by_its_content(home, host, tmp_path):
-    for place, text in (("x/.pyenv/shims", "#!/bin/sh\n"), ("y/bin", '#!/bin/sh\nexec pyenv exec "$0" "$@"\n')):
-        shim = tmp_path / place / "python"
-        shim.parent.mkdir(parents=True)
-        shim.write_text(text)
-        shim.chmod(0o755)
-        status = changed(home, host, lambda handler, shim=shim: _swap(host, handler, str(shim)))
-        assert any(f"`{shim}` is a shim of pyenv" in one for one in errors(status))
-        home.uninstall(host)
+@pytest.mark.parametrize(
+    ("place", "text", "manager"),
+    [
+        (".pyenv/shims/python", "#!/bin/sh\nexit 1\n", "pyenv"),
+        (".local/share/mise/shims/python", "#!/bin/sh\nexit 1\n", "mise"),
+        (".cache/uv/archive-v0/x/bin/python", "#!/bin/sh\nexit 1\n", "uvx"),
+        ("bin/python", '#!/bin/sh\nfalse && exec pyenv exec "$0" "$@"\n', "pyenv"),
+        ("bin/codespar", '#!/bin/sh\nfalse && exec uv run codespar "$@"\n', "uv"),
+        ("bin/python", "#!/usr/bin/env python3\n", "env"),
+        ("bin/npx", "#!/bin/sh\nexit 1\n", "npx"),
+    ],
+)
+def test_a_shim_is_found_by_its_place_and_by_its_content(home, tmp_path, place, text, manager):
+    shim = tmp_path / place
+    shim.parent.mkdir(parents=True)
+    shim.write_text(text)
+    shim.chmod(0o755)
+    status = changed(home, "claude", lambda handler: handler.update(command=str(shim)))
+    assert any(f"`{shim}` is a shim of {manager}" in one for one in errors(status))
+
+
+def test_a_link_to_a_shim_is_a_shim_and_a_virtual_environments_python_is_none(tmp_path):
+    shims = tmp_path / ".asdf" / "shims"
+    shims.mkdir(parents=True)
+    (shims / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "python").symlink_to(shims / "python")
+    assert shim_at(str(tmp_path / "python")).manager == "asdf"
+    assert shim_at(sys.executable) is None
 
 
 def test_a_name_on_the_path_is_found(home):

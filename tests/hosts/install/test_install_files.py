@@ -1,7 +1,6 @@
 """Settings on disk: what an installation leaves, keeps, restores and refuses."""
 
 import json
-import os
 import stat
 
 import pytest
@@ -13,6 +12,7 @@ from settings_texts import json_texts, toml_texts
 
 from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.install import settings_file
+from codespar_cli.hosts.install.installing import carry_out
 from codespar_cli.hosts.install.layouts import LAYOUTS
 from codespar_cli.hosts.install.settings_file import read_settings, replace_settings
 
@@ -220,12 +220,11 @@ def test_a_full_disk_leaves_what_was_there_and_no_backup(home, monkeypatch):
     assert [one.name for one in path.parent.iterdir()] == ["settings.json"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
-def test_a_file_in_a_closed_directory_is_refused(home):
-    path = home.write("claude", "{}")
-    path.parent.chmod(0o500)
-    with pytest.raises(ConfigError, match="permission denied"):
-        home.install("claude")
+def test_a_directory_that_is_a_file_is_refused(home):
+    (home.home / ".claude").write_text("theirs")
+    with pytest.raises(ConfigError, match="not a directory"):
+        home.plan("claude")
+    assert (home.home / ".claude").read_text() == "theirs"
 
 
 def test_what_is_no_file_is_refused(home):
@@ -240,3 +239,29 @@ def test_what_is_not_utf8_is_refused(home, data):
     home.write("claude", data)
     with pytest.raises(ConfigError, match="not UTF-8"):
         home.plan("claude")
+
+
+def test_of_two_installations_at_once_one_is_done_and_both_can_be_undone(home):
+    home.write("claude", '{"theirs": 1}')
+    before = home.tree()
+    first, second = home.plan("claude"), home.plan("claude")
+    carry_out(first, home.backups, keeping=True)
+    once = home.tree()
+    with pytest.raises(ConfigError, match="meanwhile"):
+        carry_out(second, home.backups, keeping=True)
+    assert home.tree() == once
+    assert home.uninstall("claude").restored
+    assert home.tree() == before
+
+
+def test_an_installation_that_was_cut_off_behind_its_backup_is_made_good(home):
+    home.write("claude", '{"theirs": 1}')
+    before = home.tree()
+    change = home.plan("claude")
+    kept = home.install("claude").read_bytes()
+    home.uninstall("claude")
+    assert home.tree() == before
+    home.backups.path_of(change.file.target).write_bytes(kept)  # the backup is there, the hooks are not
+    home.install("claude")
+    home.uninstall("claude")
+    assert home.tree() == before

@@ -118,6 +118,18 @@ def test_an_older_line_of_ours_is_replaced_not_doubled(host):
     assert "/old/venv" not in changed
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_options_that_a_person_gave_the_line_are_kept(host):
+    layout = LAYOUTS[host]
+    event, _ = layout.entries()[0]
+    line = f"/old/venv/bin/codespar hook {host} --agent reviewer --event x --env=production || exit 2"
+    group = {"hooks": [{layout.command_key: line}]} if layout.grouped else {layout.command_key: line}
+    changed, _ = json_plan.with_hooks(layout, json.dumps({"hooks": {event: [group]}}))
+    found = ours(layout, json.loads(changed))
+    assert {one.call.options for one in found} == {("--agent", "reviewer", "--env", "production")}
+    assert json_plan.with_hooks(layout, changed) == (changed, ())
+
+
 CODEX = LAYOUTS["codex"]
 
 

@@ -75,6 +75,16 @@ class Recorded:
             body["tenant"], get("project"), get("session"), args, None, get("environment"), attributes
         )
 
+    @property
+    def observed(self) -> bool:
+        """Whether it was let through whatever the policy said."""
+        return self.space == "observe"
+
+    @property
+    def got(self) -> str:
+        """The answer that the caller got: allow, deny or approve."""
+        return "allow" if self.observed else self.verdict
+
     def call(self, policy: Policy) -> Call:
         """The call under a policy."""
         call = Call(self.agent, self.tool, None, self.context, policy)
