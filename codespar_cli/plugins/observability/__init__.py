@@ -1,6 +1,20 @@
-"""Observability: what did the calls take, cost and break?"""
+"""Observability: what did the calls take, cost and break?
+
+Two functions work without a store and are public: `detect` finds anomalies in a plain series, `check_call` looks at one
+call beside the catalogue of tools. They are imported when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.options import COUNT, DURATION, Check, choice
+
+if TYPE_CHECKING:
+    from codespar_cli.plugins.observability.anomalies.detect import DETECT_THRESHOLD, detect
+    from codespar_cli.plugins.observability.checks.call import check_call
+
+__all__ = ["DETECT_THRESHOLD", "OPTIONS", "check_call", "detect"]
 
 OPTIONS: dict[str, dict[str, Check]] = {
     "observer": {
@@ -10,3 +24,16 @@ OPTIONS: dict[str, dict[str, Check]] = {
         "max_rows": COUNT,
     },
 }
+_HOMES = {
+    "detect": "codespar_cli.plugins.observability.anomalies.detect",
+    "DETECT_THRESHOLD": "codespar_cli.plugins.observability.anomalies.detect",
+    "check_call": "codespar_cli.plugins.observability.checks.call",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
