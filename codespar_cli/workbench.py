@@ -1,14 +1,19 @@
-"""What works on policy files alone: no plugins.toml, no engine in use, no store."""
+"""What works on files alone: no plugins.toml, no engine in use, no store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from codespar_cli.core.administration.policy import Finding
 from codespar_cli.core.administration.policy_diff import PolicyChange
 from codespar_cli.core.administration.policy_scenarios import ScenarioResult
 from codespar_cli.core.clock import system_clock
+
+if TYPE_CHECKING:
+    from codespar_cli.core.administration.tool_drift import ToolPins
+    from codespar_cli.plugins.observability.checks.look import Seen
 
 FILE = "FILE"
 """What an error calls a file that was named on the command line."""
@@ -47,3 +52,32 @@ def rule_ids(path: Path) -> list[str]:
     from codespar_cli.plugins.policy.language.policy_reader import load_policy
 
     return [rule.id for rule in load_policy(path).rules]
+
+
+def check_calls(
+    calls: BinaryIO, name: str, tools: bytes | None = None, tools_name: str | None = None, *, server: str | None = None
+) -> Iterator[Seen]:
+    """What checks find in a file of calls, told as it comes up; `tools` is a catalogue as JSON.
+
+    Raises UsageError for what is no call, with its line, and for what is no catalogue.
+    """
+    from codespar_cli.plugins.observability.checks.call_file import read_calls
+    from codespar_cli.plugins.observability.checks.catalogue import read_catalogue
+    from codespar_cli.plugins.observability.checks.look import look_at
+
+    catalogue = None if tools is None else read_catalogue(tools, tools_name or "tools", server=server)
+    return look_at(read_calls(calls, name), catalogue)
+
+
+def tool_pins(state_dir: Path) -> ToolPins:
+    """The pins of MCP tools, which need no plugin. Raises nothing: the store is opened when it is used."""
+    from codespar_cli.plugins.observability.drift.pin_store import PinStore
+
+    return PinStore(state_dir)
+
+
+def read_tools_list(data: bytes, source: str) -> Any:
+    """The JSON of a file that holds a `tools/list` result. Raises UsageError, also for a key that is given twice."""
+    from codespar_cli.plugins.observability.drift.catalogue import read_catalogue
+
+    return read_catalogue(data, source)

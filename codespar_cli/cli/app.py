@@ -26,6 +26,7 @@ COMMANDS = {
     "secrets": (f"{_HERE}.secrets", "keep, read and rotate credentials"),
     "webhook": (f"{_HERE}.webhook", "payloads through the integrations"),
     "serve": (f"{_HERE}.serve", "receive webhooks: verify, store, answer"),
+    "mcp": (f"{_HERE}.mcp", "the pins of MCP servers' tools"),
     "audit": (f"{_HERE}.audit", "the hash-chained record of decisions and secret access"),
 }
 EPILOG = (

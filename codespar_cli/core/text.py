@@ -7,7 +7,7 @@ shown as it came (a tool's name in a table).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # C0, DEL, C1; line and paragraph separators; interlinear annotations; surrogates; and what Unicode calls
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt), all of it drawn as nothing: soft hyphen, joiners, fillers,
@@ -47,6 +47,11 @@ def clean_block(text: str, limit: int = 65_536) -> str:
 def visible(text: str) -> str:
     r"""The same text with every harmful character spelled as `\x1b` or `\u202e`."""
     return _HARMFUL_RUN.sub(_spell, text)
+
+
+def find_harmful(text: str) -> Iterator[re.Match[str]]:
+    """Where the harmful characters are, one by one; line breaks and tabs are among them."""
+    return _HARMFUL_RUN.finditer(text)
 
 
 def _spell(match: re.Match[str]) -> str:

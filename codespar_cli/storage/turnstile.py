@@ -31,7 +31,7 @@ class Turnstile:
         self.path = path
         ensure_private_file(path)
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = _opened(path)
         except OSError as error:
             raise StoreError(f"cannot be opened: {reason(error)}", file=str(path)) from error
 
@@ -91,3 +91,13 @@ class Turnstile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # a store can be read there, and SQLite refuses to write it

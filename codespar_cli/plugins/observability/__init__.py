@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codespar_cli.core.options import COUNT, DURATION, Check, choice
+from codespar_cli.core.options import COUNT, DURATION, SIZE, STORE, Check, choice
+from codespar_cli.plugins.observability.costs.options import BUDGETS, PRICES
 
 if TYPE_CHECKING:
     from codespar_cli.plugins.observability.anomalies.detect import DETECT_THRESHOLD, detect
@@ -18,10 +19,13 @@ __all__ = ["DETECT_THRESHOLD", "OPTIONS", "check_call", "detect"]
 
 OPTIONS: dict[str, dict[str, Check]] = {
     "observer": {
-        "store": choice("sqlite"),
+        "store": STORE,
         "durability": choice("commit", "batch"),
         "retention": DURATION,
         "max_rows": COUNT,
+        "max_size": SIZE,
+        "prices": PRICES,
+        "budgets": BUDGETS,
     },
 }
 _HOMES = {

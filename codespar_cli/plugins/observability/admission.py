@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.hooks import CostSource, ToolMetric
 from codespar_cli.errors import UsageError
+from codespar_cli.plugins.observability.argument_seal import UNKNOWN, Seal, unsealed
 from codespar_cli.plugins.observability.money import to_micro_units
 
 StoredRow: TypeAlias = tuple[Any, ...]
@@ -27,9 +28,13 @@ COST_SOURCES: tuple[CostSource, ...] = ("reported", "estimated", "configured", "
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def admit(metric: ToolMetric, now: Callable[[], datetime]) -> StoredRow:
-    """The row of a metric. Raises UsageError (`invalid_metric`) naming the field at fault."""
+def admit(metric: ToolMetric, now: Callable[[], datetime], seal: Seal = unsealed) -> StoredRow:
+    """The row of a metric. `seal` is what is kept of its arguments.
+
+    Raises UsageError (`invalid_metric`) naming the field at fault.
+    """
     cost = _cost(metric.cost)
+    sealed = UNKNOWN if metric.arguments is None else seal(metric.arguments)
     return (
         _moment(metric.time, now),
         _tenant(metric.tenant),
@@ -45,6 +50,10 @@ def admit(metric: ToolMetric, now: Callable[[], datetime]) -> StoredRow:
         _tokens("input_tokens", metric.input_tokens),
         _tokens("output_tokens", metric.output_tokens),
         _text("decision_id", metric.decision_id),
+        _text("server", metric.server),
+        sealed.size,
+        sealed.digest,
+        _tokens("result_bytes", metric.result_bytes),
     )
 
 

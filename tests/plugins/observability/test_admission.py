@@ -13,7 +13,8 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 def admitted(metric):
     names = (
         "time", "tenant", "project", "session", "agent", "tool", "latency_ms", "success", "error_type", "cost",
-        "cost_source", "input_tokens", "output_tokens", "decision_id",
+        "cost_source", "input_tokens", "output_tokens", "decision_id", "server",
+        "arguments_bytes", "arguments_digest", "result_bytes",
     )  # fmt: skip
     return dict(zip(names, admit(metric, lambda: NOW), strict=True))
 

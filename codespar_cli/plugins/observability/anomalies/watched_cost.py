@@ -1,0 +1,77 @@
+"""What the calls of one agent, or of one tool, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from codespar_cli.plugins.observability.anomalies.daily_spending import DailySpending
+from codespar_cli.plugins.observability.anomalies.incident_book import IncidentBook, Subject
+from codespar_cli.plugins.observability.anomalies.usual_level import LevelRule, UsualLevel
+from codespar_cli.plugins.observability.anomalies.week_profile import HOUR_US
+from codespar_cli.plugins.observability.anomalies.wording import of_call_cost, of_day_cost
+
+__all__ = ["ADOPTED_US", "DAY_US", "WatchedCost"]
+
+DAY_US = 24 * HOUR_US
+ADOPTED_US = DAY_US
+"""What has been unusual for so long is the new usual."""
+COST_RULE = LevelRule(warm_up=200, slack=0.5, limit=24.0, least=1.5, memory_days=30.0)
+
+
+class WatchedCost:
+    """Only known costs are told; nothing is known of what was free but that it was."""
+
+    __slots__ = ("_daily", "_level", "subject")
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._level = UsualLevel(COST_RULE)
+        self._daily = DailySpending()
+
+    @property
+    def opened(self) -> int:
+        return self._level.opened or self._daily.opened
+
+    def add(self, time: int, day: int, cost: float, book: IncidentBook) -> None:
+        level, daily = self._level, self._daily
+        if daily.opened and daily.is_over(day):
+            self._close_daily(day * DAY_US, book)
+        overspent = daily.add(day, cost)
+        if overspent is not None and book.begin(self.subject, time, time, *of_day_cost(overspent)):
+            daily.open(time)
+        if cost <= 0.0:
+            return
+        unusual = level.add(time, day, cost)
+        if unusual is not None:
+            if book.begin(self.subject, time, unusual.started, *of_call_cost(unusual, level.usual())):
+                level.open(time)
+        elif level.opened and level.settled():
+            level.close()
+            book.end(self.subject, time)
+
+    def check(self, now: int, book: IncidentBook) -> None:
+        """As time passes without a call."""
+        daily, level = self._daily, self._level
+        if daily.opened and daily.is_over(now // DAY_US):
+            self._close_daily(now - now % DAY_US, book)
+        if level.opened and now - level.opened >= ADOPTED_US:
+            level.close(adopt=True)
+            book.end(self.subject, now)
+
+    def drop(self, now: int, book: IncidentBook) -> None:
+        if self.opened:
+            book.end(self.subject, now)
+
+    def _close_daily(self, time: int, book: IncidentBook) -> None:
+        self._daily.close()
+        book.end(self.subject, time)
+
+    def dump(self) -> list[Any]:
+        return [self._level.dump(), self._daily.dump()]
+
+    def load(self, dumped: Sequence[Any]) -> WatchedCost:
+        level, daily = dumped
+        self._level.load(level)
+        self._daily = DailySpending.load(daily)
+        return self
