@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
@@ -13,11 +13,13 @@ from codespar_cli.core.config import Config, find_config, is_users_own, load_con
 from codespar_cli.core.gate import Gate, Journal
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.registry import PluginRegistry
+from codespar_cli.errors import ConfigError
 from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
 
 if TYPE_CHECKING:
-    from codespar_cli.server.app import App
+    from codespar_cli.core.services import Services
+    from codespar_cli.server.app import Address, App
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
     from codespar_cli.webhooks.endpoints import Endpoints
@@ -107,6 +109,7 @@ def receiving(
     """Raises ConfigError: references without a value, a store that is none; and what fetching secrets raises."""
     from codespar_cli.webhooks.endpoints import endpoints_of
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
+    from codespar_cli.webhooks.incident_feed import IncidentFeed, OwnEvents
     from codespar_cli.webhooks.routes.dispatching import dispatching
     from codespar_cli.webhooks.service import service
 
@@ -115,22 +118,52 @@ def receiving(
     services = loader.services_for(config, BUILTINS, registry, clock=clock, environ=environ)
     inbox = InboxAddress.from_options(config.inbox, services)
     store = inbox.store
+    more = _scraped(config, registry, services)
 
     def app(log: Callable[[str], None]) -> App:
         routes = dispatching(config, services, store, log=log)
+        # Without a route nobody would hear of it.
+        incidents = getattr(registry.observability, "anomalies", None) if routes.routes else None
+        feeds = [] if incidents is None else [IncidentFeed(incidents, store, clock=clock, log=log).alive]
         return service(
             endpoints,
             store,
-            integrations,
+            {**integrations, OwnEvents.id: OwnEvents()},
             wanted=routes.wanted,
             recorded=routes.wake,
-            beside=(routes.alive,),
+            beside=(*feeds, routes.alive),
             clock=clock,
             log=log,
             retention=inbox.retention,
+            more=more,
         )
 
     return Receiving(endpoints, app)
+
+
+def _scraped(config: Config, registry: PluginRegistry, services: Services) -> list[Address]:
+    """`/metrics`, where a token says who may ask. Raises ConfigError, StoreError."""
+    reference = config.serve.get("metrics_token")
+    if reference is None:
+        return []
+    from codespar_cli.core.administration.metric_exports import LiveText
+    from codespar_cli.server.scraping import LEAST_TOKEN, scraped
+
+    key = "serve.metrics_token"
+    token = services.require(reference, key=key)
+    if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(
+            f"expected a token of at least {LEAST_TOKEN} visible ASCII characters", key=key, hint="openssl rand -hex 32"
+        )
+    plugin: Any = registry.observability
+    if not callable(getattr(plugin, "live_metrics", None)):
+        raise ConfigError(
+            "expected an observability plugin that can be scraped",
+            key=key,
+            hint="codespar plugins enable observability observer",
+        )
+    live: LiveText = plugin.live_metrics()
+    return [scraped(token, lambda openmetrics: live.text(openmetrics=openmetrics))]
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

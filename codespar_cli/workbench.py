@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from codespar_cli.core.administration.policy import Finding
 from codespar_cli.core.administration.policy_diff import PolicyChange
@@ -12,6 +12,7 @@ from codespar_cli.core.administration.policy_scenarios import ScenarioResult
 from codespar_cli.core.clock import system_clock
 
 if TYPE_CHECKING:
+    from codespar_cli.core.administration.metrics import MetricRow
     from codespar_cli.core.administration.tool_drift import ToolPins
     from codespar_cli.plugins.observability.checks.look import Seen
 
@@ -81,3 +82,15 @@ def read_tools_list(data: bytes, source: str) -> Any:
     from codespar_cli.plugins.observability.drift.catalogue import read_catalogue
 
     return read_catalogue(data, source)
+
+
+def write_rows(rows: Iterable[MetricRow], format: Literal["jsonl", "csv", "parquet"], stream: BinaryIO) -> int:
+    """Recorded calls in another format, one after the other: answers how many. Raises MissingExtra for `parquet`."""
+    match format:
+        case "jsonl":
+            from codespar_cli.plugins.observability.exporters.json_rows import write_jsonl as write
+        case "csv":
+            from codespar_cli.plugins.observability.exporters.csv_rows import write_csv as write
+        case "parquet":
+            from codespar_cli.plugins.observability.exporters.parquet_rows import write_parquet as write
+    return write(rows, stream)

@@ -79,7 +79,7 @@ LEAST_RETENTION = timedelta(days=7)
 INBOX: dict[str, Check] = {"store": STORE, "retention": _retention}
 """Keys of `[integrations]` beside `active`, `tenants` and the providers' tables."""
 
-SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port)})
+SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port), "metrics_token": REFERENCE})
 
 
 def _bounded(most: int) -> Check:

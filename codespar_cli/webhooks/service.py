@@ -31,8 +31,9 @@ def service(
     retention: timedelta,
     recorded: Callable[[int], None] = lambda count: None,
     beside: Sequence[Life] = (),
+    more: Sequence[Address] = (),
 ) -> App:
-    """`beside` lives inside of everything else: what it needs is there before it begins and until it has ended.
+    """`more` is answered, too. `beside` lives inside of everything else: what it needs is there before it begins and until it has ended.
 
     `recorded` is told of new work for routes. Create it where the event loop is not running yet, or in it.
     """
@@ -63,5 +64,5 @@ def service(
         finally:
             await commit.close()
 
-    addresses = [*receiver.addresses, Address("GET", "/healthz", Health(store).answer)]
+    addresses = [*receiver.addresses, Address("GET", "/healthz", Health(store).answer), *more]
     return App(addresses, log=log, life=(storing, reader.alive, purge.alive, committing, *beside))

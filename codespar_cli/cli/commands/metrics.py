@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from codespar_cli.cli.commands import metrics_checks, metrics_costs, metrics_drift, metrics_record, metrics_stats
+from codespar_cli.cli.commands import (
+    metrics_anomalies,
+    metrics_checks,
+    metrics_costs,
+    metrics_drift,
+    metrics_export,
+    metrics_record,
+    metrics_stats,
+)
 from codespar_cli.cli.commands.metrics_options import AgentGlob, Since, ToolGlob, chosen_tenant
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import (
@@ -38,6 +46,8 @@ app = typer.Typer(
 app.command("record")(metrics_record.record)
 app.command("stats")(metrics_stats.stats)
 app.command("costs")(metrics_costs.costs)
+app.command("anomalies")(metrics_anomalies.anomalies)
+app.command("export")(metrics_export.export)
 app.command("drift")(metrics_drift.drift)
 app.command("checks")(metrics_checks.checks)
 

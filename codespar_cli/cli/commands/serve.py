@@ -38,9 +38,8 @@ def serve(
 
     session: Session = context.obj
     require_extra()
-    found = receiving(
-        session.config, session.registry("secrets", "integrations"), verify=not insecure_no_verify, clock=session.clock
-    )
+    registry = session.registry("secrets", "integrations", "observability")
+    found = receiving(session.config, registry, verify=not insecure_no_verify, clock=session.clock)
     _refuse_without_secrets(found.endpoints, session)
     settings = session.config.serve
     log = PacedLog(session.terminal.note)
@@ -94,3 +93,5 @@ def _tell(session: Session, endpoints: Endpoints, url: str) -> None:
         prefix = "" if tenant == endpoints.tenant else f"{tenant}/"
         unverified = " (nothing is verified)" if endpoints.served[tenant, provider].keys is None else ""
         session.terminal.note(f"  POST /webhooks/{prefix}{provider}{unverified}")
+    if "metrics_token" in session.config.serve:
+        session.terminal.note("  GET /metrics (for who has the token)")

@@ -69,7 +69,7 @@ ALL_INCIDENTS = AnomalyFilter()
 class AnomalyWatch(Protocol):
     """An observability plugin that finds anomalies in what it recorded."""
 
-    def anomalies(self, wanted: AnomalyFilter = ALL_INCIDENTS) -> Sequence[Incident]:
+    def anomalies(self, wanted: AnomalyFilter | None = None) -> Sequence[Incident]:
         """By their beginning, oldest first. A store that does not exist yet is an empty one. Raises StoreError."""
         ...
 

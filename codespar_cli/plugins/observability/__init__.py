@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.options import COUNT, DURATION, SIZE, STORE, Check, choice
 from codespar_cli.plugins.observability.costs.options import BUDGETS, PRICES
+from codespar_cli.plugins.observability.exporters.options import ENDPOINT
 
 if TYPE_CHECKING:
     from codespar_cli.plugins.observability.anomalies.detect import DETECT_THRESHOLD, detect
@@ -24,6 +25,7 @@ OPTIONS: dict[str, dict[str, Check]] = {
         "retention": DURATION,
         "max_rows": COUNT,
         "max_size": SIZE,
+        "otlp_endpoint": ENDPOINT,
         "prices": PRICES,
         "budgets": BUDGETS,
     },

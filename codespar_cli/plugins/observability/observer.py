@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -19,6 +19,7 @@ from codespar_cli.plugins.observability.call_store import CallStore, Retention
 from codespar_cli.plugins.observability.stores.store_address import server_of
 
 if TYPE_CHECKING:
+    from codespar_cli.core.administration.anomalies import AnomalyFilter, Incident
     from codespar_cli.core.administration.metrics import (
         CallStats,
         Grouping,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from codespar_cli.core.administration.tool_costs import CostReport
     from codespar_cli.core.services import Services
     from codespar_cli.plugins.observability.costs.prices import PriceTable
+    from codespar_cli.plugins.observability.exporters.live_metrics import LiveMetrics
+    from codespar_cli.plugins.observability.exporters.otlp_exporter import OtlpExporter
     from codespar_cli.plugins.observability.stores.metric_store import MetricStore
     from codespar_cli.plugins.observability.write_buffer import WriteBuffer
 
@@ -59,6 +62,7 @@ class MCPObserver:
         server: Callable[[], str] | None = None,
         prices: Sequence[Mapping[str, Any]] = (),
         budgets: Sequence[Mapping[str, Any]] = (),
+        exporter: OtlpExporter | None = None,
     ) -> None:
         """`path` is the file, or with a `server` (its URL, asked for when it is needed) what lies beside it."""
         self.retention = retention
@@ -67,6 +71,7 @@ class MCPObserver:
         self._clock = clock
         self._prices = _price_table(prices) if prices else None
         self._budgets = budgets
+        self._exporter = exporter
         self._seal = ArgumentSeal(path.with_name(KEY_NAME))
         self._directory = path.parent
         self._store = _store(path, server, clock, Retention(retention, max_rows, max_size))
@@ -90,6 +95,7 @@ class MCPObserver:
             server=server_of(options, services),
             prices=options.get("prices", ()),
             budgets=options.get("budgets", ()),
+            exporter=_exporter(options, services),
         )
 
     # ── writing ──
@@ -101,12 +107,17 @@ class MCPObserver:
             self._store.append(row)
         else:
             self._buffer.add(row)
+        if self._exporter is not None:
+            self._exporter.add(row)
 
     def record_all(self, metrics: Iterable[ToolMetric]) -> int:
         """All or none, in one transaction whatever the durability. Answers how many. Raises as `record`."""
         rows = [self._admitted(metric) for metric in metrics]
         if rows:
             self._store.append_all(rows)
+        if self._exporter is not None:
+            for row in rows:
+                self._exporter.add(row)
         return len(rows)
 
     def _admitted(self, metric: ToolMetric) -> StoredRow:
@@ -122,6 +133,8 @@ class MCPObserver:
         """Flush, and let go of the store. Recording again opens it again."""
         self.flush()
         self._store.close()
+        if self._exporter is not None:
+            self._exporter.close()
 
     # ── reading ──
 
@@ -145,6 +158,25 @@ class MCPObserver:
         first = self._store.first_time()
         return cost_report(Rollup(self._store), wanted, by, self._clock(), first=first, budgets=budgets)
 
+    def anomalies(self, wanted: AnomalyFilter | None = None) -> list[Incident]:
+        """What was and is unusual, by its beginning. Remembers beside the store how far it has looked."""
+        from codespar_cli.plugins.observability.anomalies.analysis import incidents
+
+        self.flush()
+        return incidents(self._store, self._directory, wanted, self._clock)
+
+    def exposition(self, wanted: MetricFilter, *, openmetrics: bool = False) -> Iterator[str]:
+        """Sums over the wanted calls that are in the store now, as Prometheus reads them. Raises StoreError."""
+        from codespar_cli.plugins.observability.exporters.prometheus_exports import exposition_of
+
+        return exposition_of(self._store, self._directory, wanted, openmetrics=openmetrics)
+
+    def live_metrics(self) -> LiveMetrics:
+        """Counts from now on, for a server that is scraped. Raises StoreError."""
+        from codespar_cli.plugins.observability.exporters.prometheus_exports import live_metrics_of
+
+        return live_metrics_of(self, self._directory)
+
     def findings(self, wanted: CheckFilter | None = None, *, limit: int = 1000) -> list[CheckFinding]:
         """What checks found and `record_findings` kept: the newest `limit` of the wanted ones, oldest first."""
         from codespar_cli.plugins.observability.checks.finding_store import kept_findings
@@ -166,6 +198,14 @@ class MCPObserver:
 
     def health(self) -> Health:
         """Opens the store if there is one, and never makes one."""
+        health = self._health()
+        if self._exporter is None:
+            return health
+        from codespar_cli.plugins.observability.exporters.otlp_health import with_exporting
+
+        return with_exporting(health, self._exporter)
+
+    def _health(self) -> Health:
         failure = self._buffer.failure if self._buffer is not None else None
         if self._buffer is not None and failure is not None:
             return Health("warning", f"{self._buffer.waiting} records wait for the store: {failure.message}")
@@ -187,6 +227,16 @@ def _store(path: Path, server: Callable[[], str] | None, clock: Clock, retention
     from codespar_cli.plugins.observability.stores.postgres_calls import PostgresCalls
 
     return PostgresCalls(server, clock=clock, retention=retention)
+
+
+def _exporter(options: Mapping[str, Any], services: Services) -> OtlpExporter | None:
+    from codespar_cli.plugins.observability.exporters.otlp_wanted import is_wanted
+
+    if not is_wanted(options, services):
+        return None
+    from codespar_cli.plugins.observability.exporters.otlp_health import exporter_of
+
+    return exporter_of(options, services)
 
 
 def _price_table(entries: Sequence[Mapping[str, Any]]) -> PriceTable:

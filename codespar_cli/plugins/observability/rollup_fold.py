@@ -90,8 +90,9 @@ class Fold:
         for (hour,) in self._all("SELECT hour FROM hours WHERE stale ORDER BY hour LIMIT 1"):
             self._fold_again(hour, folded)
             return False
-        if horizon is not None and not self._took_back(horizon):
+        if horizon is not None:
             self._forget_before(horizon)
+            self._take_back(horizon)
         if newest <= folded:
             return self._close()
         upto = min(newest, max(folded, oldest - 1) + FOLD_ROWS)
@@ -224,11 +225,11 @@ class Fold:
         self._connection.execute("DELETE FROM hours WHERE hour = ?", (hour,))
         self._fold_rows(f"time >= {hour} AND time < {hour + HOUR_US} AND id <= {folded}", folded)
 
-    def _took_back(self, horizon: int) -> bool:
+    def _take_back(self, horizon: int) -> None:
         """Give the horizon up when much has been recorded from before it: that is then folded like any other time."""
         (older,) = self._one("SELECT count(*) FROM (SELECT 1 FROM calls WHERE time < ? LIMIT ?)", (horizon, FOLD_ROWS))
         if older < FOLD_ROWS:
-            return False
+            return
         self._open(horizon - horizon % HOUR_US)
         self._connection.execute(
             f"INSERT INTO hours (hour, calls, stale) SELECT DISTINCT {floor_sql('time', HOUR_US)}, 0, 1 FROM calls "  # noqa: S608
@@ -240,7 +241,6 @@ class Fold:
             (horizon - horizon % HOUR_US,),
         )
         self._connection.execute("UPDATE rollup SET horizon = NULL")
-        return True
 
     def _forget_before(self, horizon: int) -> None:
         """Remove the cells of periods that are over for good, and the names that nothing else has."""

@@ -12,9 +12,9 @@ import pytest
 
 import codespar_cli
 from codespar_cli.core.administration.metrics import MetricFilter
+from codespar_cli.plugins.observability import removal, rollup_fold
 from codespar_cli.plugins.observability import rollup as rollup_module
-from codespar_cli.plugins.observability import rollup_fold
-from codespar_cli.plugins.observability.call_store import _CREATE, SCHEMA, CallStore
+from codespar_cli.plugins.observability.call_store import _CREATE, SCHEMA, CallStore, Retention
 from codespar_cli.plugins.observability.observer import MCPObserver
 from codespar_cli.plugins.observability.rollup import OTHERS, Rollup
 from codespar_cli.storage.sqlite import Database, Schema
@@ -24,7 +24,7 @@ FOLDER = """
 import sys
 from pathlib import Path
 from codespar_cli.core.clock import system_clock
-from codespar_cli.plugins.observability import rollup_fold
+from codespar_cli.plugins.observability import removal, rollup_fold
 from codespar_cli.plugins.observability.call_store import CallStore
 from codespar_cli.plugins.observability.rollup import Rollup
 rollup_fold.FOLD_ROWS = 50
@@ -231,3 +231,21 @@ def test_a_file_is_kept_below_its_size(path, clock, metric):
     assert "t0" not in kept
     assert kept["t29"] == 1000
     assert sum(kept.values()) == keeper._store.database.query("SELECT count(*) FROM calls")[0][0]
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_rows_removed_from_the_midst_of_others_leave_the_sums(path, clock, metric, monkeypatch, may_write):
+    monkeypatch.setattr(removal, "FEW", 1)
+    MCPObserver(path, clock=clock).record_all(
+        [metric("new", latency_ms=9.0)] * 5 + [metric("old", time=clock() - timedelta(days=2))] * 5
+    )
+    counted(path, clock)
+    store = CallStore(path, clock=clock, retention=Retention(rows=7))
+    assert store.sweep() == 3
+    assert store.database.query("SELECT count(*) FROM hours WHERE stale") == [(1,)]
+    if not may_write:
+        monkeypatch.setattr(rollup_module.FileSums, "catch_up", lambda self: False)
+    assert counted(path, clock) == {"new": 2, "old": 5}
+    assert counted(path, clock, by="day") != {}
+    found = Rollup(store).totals(MetricFilter(), ("tool",))[("new",)]
+    assert (found.calls, found.latency.total) == (2, 18.0)

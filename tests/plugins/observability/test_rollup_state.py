@@ -188,5 +188,5 @@ class RollupMachine(RuleBasedStateMachine):
 
 TestRollup = RollupMachine.TestCase
 TestRollup.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -13,9 +13,11 @@ __all__ = ["MINUTE_US", "Burst", "CallBursts"]
 MINUTE_US = 60_000_000
 SIZES = (MINUTE_US, 10 * MINUTE_US, HOUR_US)
 LEAST_CALLS = 30
-BINS_NEEDED = (30, 20, 12)
+BINS_NEEDED = (30, 30, 20)
 """So many minutes, tens of minutes, hours with calls have to be known."""
 RECORD = 1.5
+YOUNG = 20.0
+"""A record that few bins have made is soon beaten: it counts for more by this, divided by how many."""
 RISE = 2.0
 LIMIT = 14.0
 FADE = 0.998
@@ -31,11 +33,13 @@ class Burst(NamedTuple):
 class CallBursts:
     """Counts of one tool in bins of three sizes. Only bins with calls are kept account of."""
 
-    __slots__ = ("_bins", "_limits", "_minute", "_minute_ends", "opened", "opened_size")
+    __slots__ = ("_bins", "_high", "_limits", "_minute", "_minute_ends", "_until", "opened", "opened_size")
 
     def __init__(self) -> None:
         self.opened = 0
         self.opened_size = 0
+        self._high = 0.0  # so many calls in a bin are the burst going on
+        self._until = 0
         self._minute = 0  # calls in this minute: the other bins take it over when it ends
         self._minute_ends = 0
         # For each size: bin number, calls, record, bins known, faded weight, sum and sum of squares
@@ -52,18 +56,19 @@ class CallBursts:
             return self._judge(time, profile)
         return None
 
-    def open(self, time: int, minutes: int) -> None:
+    def open(self, time: int, found: Burst) -> None:
         self.opened = time
-        self.opened_size = SIZES.index(minutes * MINUTE_US)
+        self.opened_size = SIZES.index(found.minutes * MINUTE_US)
+        self._high = max(RISE * found.usual, found.calls / 2)
+        self._until = found.started + found.minutes * MINUTE_US
 
     def over_at(self, now: int) -> int | None:
-        """When it ended: when a bin of the size is over that is no burst, or none came any more."""
+        """When it ended, once a whole bin has passed that is no burst."""
         size = SIZES[self.opened_size]
-        number = self._bins[self.opened_size][0]
-        ends = int((number + 1) * size)
-        if now < ends:
-            return None
-        return ends if now >= ends + size or now // size > number else None
+        number, count, *_ = self._bins[self.opened_size]
+        if count + self._minute >= self._high:
+            self._until = max(self._until, int(number + 1) * size)
+        return self._until if now >= self._until + size else None
 
     def close(self) -> None:
         self.opened = 0
@@ -74,14 +79,20 @@ class CallBursts:
         minute = self._minute
         self._minute = 0
         self._minute_ends = time - time % MINUTE_US + MINUTE_US
+        slot = profile.expected(time // HOUR_US)
+        limits = self._limits
         for which, size in enumerate(SIZES):
             one = self._bins[which]
             one[1] += minute
             number = time // size
-            if number != one[0]:
-                self._end(one)
-                one[0], one[1] = number, 0
-            self._limits[which] = self._limit(which, time, profile)
+            if number == one[0]:
+                limits[which] -= minute  # it takes the fewer calls in this minute
+                continue
+            if self.opened and self.opened_size == which and one[1] >= self._high:
+                self._until = max(self._until, int(one[0] + 1) * size)
+            self._end(one)
+            one[0], one[1] = number, 0
+            limits[which] = self._limit(which, slot, profile)
 
     def _end(self, one: list[float]) -> None:
         count = one[1]
@@ -97,17 +108,16 @@ class CallBursts:
         one[5] = one[5] * FADE + calm
         one[6] = one[6] * FADE + calm * calm
 
-    def _limit(self, which: int, time: int, profile: WeekProfile) -> float:
-        """So many calls within this minute are worth a closer look."""
+    def _limit(self, which: int, slot: float | None, profile: WeekProfile) -> float:
+        """So many calls within a bin are worth a closer look."""
         one = self._bins[which]
         if one[3] < BINS_NEEDED[which]:
             return float("inf")
-        record = RECORD * one[2]
-        usual = self._usual(which, time, profile)
-        return max(LEAST_CALLS, record, RISE * usual) - one[1]
+        record = (RECORD + YOUNG / one[3]) * one[2]
+        usual = self._usual(which, slot, profile)
+        return max(LEAST_CALLS, record, RISE * usual)
 
-    def _usual(self, which: int, time: int, profile: WeekProfile) -> float:
-        slot = profile.expected(time // HOUR_US)
+    def _usual(self, which: int, slot: float | None, profile: WeekProfile) -> float:
         one = self._bins[which]
         among_busy = one[5] / one[4]
         if slot is None:
@@ -122,7 +132,7 @@ class CallBursts:
             one = self._bins[which]
             count = one[1] + self._minute
             mean = one[5] / one[4]
-            usual = self._usual(which, time, profile)
+            usual = self._usual(which, profile.expected(time // HOUR_US), profile)
             dispersion = max((one[6] / one[4] - mean * mean) / mean, 1.0)
             if which == len(SIZES) - 1:
                 dispersion = max(dispersion, profile.dispersion)
@@ -133,12 +143,15 @@ class CallBursts:
 
     def dump(self) -> list[Any]:
         limits = [None if each == float("inf") else each for each in self._limits]
-        return [self.opened, self.opened_size, self._minute, self._minute_ends, self._bins, limits]
+        return [
+            self.opened, self.opened_size, self._high, self._until, self._minute, self._minute_ends, self._bins, limits,
+        ]  # fmt: skip
 
     @classmethod
     def load(cls, dumped: Sequence[Any]) -> CallBursts:
         bursts = cls()
-        bursts.opened, bursts.opened_size, bursts._minute, bursts._minute_ends, bins, limits = dumped
+        bursts.opened, bursts.opened_size, bursts._high, bursts._until, *rest = dumped
+        bursts._minute, bursts._minute_ends, bins, limits = rest
         bursts._bins = [list(one) for one in bins]
         bursts._limits = [float("inf") if each is None else each for each in limits]
         return bursts

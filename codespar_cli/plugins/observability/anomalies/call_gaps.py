@@ -10,12 +10,13 @@ from codespar_cli.plugins.observability.anomalies.week_profile import HOUR_US, W
 
 __all__ = ["CallGaps"]
 
-LIMIT = 14.0
-LEAST_EXPECTED = 15.0
+LIMIT = 12.0
+LEAST_EXPECTED = 30.0
 RECORD = 1.5
+LEAST_RECORD = 3.0
 RECORD_ALONE = 2.0
 """For gaps that are known from the calls of the other tools only."""
-LOOK_AGAIN_US = 60_000_000
+LOOK_AGAIN_US = 180_000_000
 LOOK_AGAIN_PART = 8
 LONGEST_US = 7 * 24 * HOUR_US
 
@@ -36,9 +37,9 @@ class CallGaps:
         """A call. Before the profile takes it in."""
         if not self.silent_since:
             between = others - self._others_at_last
-            if between > self._record_others:
-                self._record_others = between
-            if (time - self.last) * profile.steepest > HOUR_US:
+            self._record_others = max(self._record_others, between)
+            # A gap that cannot be the longest yet is not measured.
+            if (time - self.last) * profile.steepest > HOUR_US * max(self._record, LEAST_RECORD):
                 self._record = max(self._record, self._expected(time, profile) or 0.0)
         self.silent_since = 0
         self.last = time

@@ -64,13 +64,16 @@ class CallWatch:
             self._tools.move_to_end(name)
         else:
             watched = self._new_tool(name, time, about)
+        before = len(self.book.open)
         watched.add(time, day, latency_ms, not success, cost, about.calls - watched.calls - 1, self.book)
+        if len(self.book.open) > before and name in self._due:
+            self._schedule(name, min(self._due[name], watched.due(time)))
         if watched.calls > about.most:
             about.most, about.busiest = watched.calls, tool
         if watched.calls == WARM_UP and name in self._new:
             self._establish(name, time)
         if cost is not None:
-            self._agent((tenant, agent)).add(time, day, cost, self.book)
+            self._agent((tenant, agent)).add(time, day, cost, self.book, watched.price)
 
     def advance(self, time: int) -> None:
         """Time has passed: what was due by then is looked at."""
@@ -79,8 +82,7 @@ class CallWatch:
             due, *name = heappop(heap)
             self.now = max(self.now, due)
             self._check((name[0], name[1]), due)
-        if time > self.now:
-            self.now = time
+        self.now = max(self.now, time)
         if self.now >= self._costs_due:
             self._check_costs()
 

@@ -16,7 +16,7 @@ __all__ = ["FailureLevel", "MoreFailures"]
 WARM_UP = 100
 DAYS = 7
 LOOKS = (6, 10, 16, 24, 32)
-LIMIT = 14.0
+LIMIT = 12.0
 RECORD = 1.3
 CALM = 4.0
 DEVIATIONS = 2.0
@@ -82,7 +82,7 @@ class FailureLevel:
             deviation = (usual * (1 - usual) / calls) ** 0.5
             if look / calls <= usual + DEVIATIONS * deviation:
                 continue
-            surprise = failure_surprise(look, calls, usual)
+            surprise = _surprise(look, calls, max(failures - look, 0), before)
             if surprise > best:
                 best, found = surprise, MoreFailures(look, calls, usual, began)
         return self._told(best, found)
@@ -108,7 +108,8 @@ class FailureLevel:
         if self._outcomes_seen < STEADY:
             return False
         usual = self._usual * STEADY
-        return self._outcomes.bit_count() <= usual + DEVIATIONS * (usual * (1 - self._usual)) ** 0.5 + 1
+        deviation: float = (usual * (1 - self._usual)) ** 0.5
+        return self._outcomes.bit_count() <= usual + DEVIATIONS * deviation + 1
 
     def close(self, *, adopt: bool = False) -> None:
         self.opened = 0
@@ -129,3 +130,9 @@ class FailureLevel:
         level._failed_at = [(number, time) for number, time in failed_at]
         level._outcomes, level._outcomes_seen, level.opened = rest
         return level
+
+
+def _surprise(failed: int, calls: int, failed_before: int, before: int) -> float:
+    """At the level in between that speaks most against a change: of a short past it is not known what is usual."""
+    level = (failed + failed_before + 0.5) / (calls + before + 1)
+    return failure_surprise(failed, calls, level) + failure_surprise(before - failed_before, before, 1 - level)

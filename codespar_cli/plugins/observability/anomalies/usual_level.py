@@ -42,9 +42,11 @@ class LevelRule(NamedTuple):
 
 
 class Unusual(NamedTuple):
-    """`values` is how many: 1 is a single one. `observed` and the usual range are p95s of as many values."""
+    """`values` is how many: 1 is a single one. `observed` and the usual range are this `share` of as many values: the
+    median, or the 95th percentile if that stands out more."""
 
     values: int
+    share: float
     observed: float
     middle: float
     low: float
@@ -56,8 +58,22 @@ class UsualLevel:
     """Fed in the order of time, one value at a time; a few hundred numbers are kept."""
 
     __slots__ = (
-        "_buckets", "_day", "_edge", "_middle", "_peak", "_record", "_recent", "_refresh_at", "_rule", "_run_began", "_runs",
-        "_seen", "_spread", "_sum", "_top", "opened",
+        "_buckets",
+        "_day",
+        "_edge",
+        "_middle",
+        "_peak",
+        "_recent",
+        "_record",
+        "_refresh_at",
+        "_rule",
+        "_run_began",
+        "_runs",
+        "_seen",
+        "_spread",
+        "_sum",
+        "_top",
+        "opened",
     )  # fmt: skip
 
     def __init__(self, rule: LevelRule) -> None:
@@ -113,6 +129,10 @@ class UsualLevel:
             self._forget()
         self._restart()
 
+    @property
+    def is_known(self) -> bool:
+        return self._seen >= self._rule.warm_up
+
     def usual(self) -> float:
         return exp(self._middle)
 
@@ -147,22 +167,21 @@ class UsualLevel:
         ordered = sorted(self._recent)
         if ordered[len(ordered) // 2] < self._middle + log(self._rule.least):
             return None
-        self._record = max(self._record, self._sum / RECORD)
+        self._record = max(self._record, self._sum)
+        shown = max((self._shown(ordered, share) for share in (0.5, 0.95)), key=lambda each: each[1] / each[3])
+        return Unusual(self._runs, shown[0], shown[1], exp(ordered[len(ordered) // 2]), *shown[2:], self._run_began)
+
+    def _shown(self, ordered: Sequence[float], share: float) -> tuple[float, float, float, float]:
+        """The share, its value, and between what it lies, nine times out of ten, for as many usual values."""
         count = len(ordered)
-        low, high = self._range(count)
-        observed = exp(ordered[round(0.95 * (count - 1))])
-        return Unusual(self._runs, observed, exp(ordered[count // 2]), low, high, self._run_began)
+        off = 1.65 * (share * (1 - share) / count) ** 0.5
+        low, high = self._quantiles([max(share - off, 0.05), min(share + off, 0.999)])
+        return share, exp(ordered[round(share * (count - 1))]), exp(low), exp(high)
 
     def _single(self, time: int, number: float) -> Unusual:
         self._top = number
         low, high = exp(self._middle), exp(self._quantiles([0.99])[0])
-        return Unusual(1, exp(number), exp(number), low, high, time)
-
-    def _range(self, count: int) -> tuple[float, float]:
-        """Between these lies the p95 of as many usual values, nine times out of ten."""
-        off = 1.65 * (0.95 * 0.05 / count) ** 0.5
-        low, high = self._quantiles([max(0.95 - off, 0.5), min(0.95 + off, 0.999)])
-        return exp(low), exp(high)
+        return Unusual(1, 1.0, exp(number), exp(number), low, high, time)
 
     def _learn(self, day: int, number: float) -> None:
         if day != self._day:
@@ -170,8 +189,7 @@ class UsualLevel:
         bucket = int(number // BUCKET)
         self._buckets[bucket] = self._buckets.get(bucket, 0.0) + 1.0
         self._seen += 1
-        if number > self._top:
-            self._top = number
+        self._top = max(self._top, number)
         if self._seen >= self._refresh_at:
             self._refresh()
 

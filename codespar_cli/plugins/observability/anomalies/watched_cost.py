@@ -16,35 +16,46 @@ __all__ = ["ADOPTED_US", "DAY_US", "WatchedCost"]
 DAY_US = 24 * HOUR_US
 ADOPTED_US = DAY_US
 """What has been unusual for so long is the new usual."""
-COST_RULE = LevelRule(warm_up=200, slack=0.5, limit=24.0, least=1.5, memory_days=30.0)
+COST_RULE = LevelRule(warm_up=200, slack=0.35, limit=26.0, least=1.5, memory_days=30.0)
+AVERAGED = 32
 
 
 class WatchedCost:
     """Only known costs are told; nothing is known of what was free but that it was."""
 
-    __slots__ = ("_daily", "_level", "subject")
+    __slots__ = ("_daily", "_level", "_mean", "subject")
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._level = UsualLevel(COST_RULE)
         self._daily = DailySpending()
+        self._mean = 0.0
+
+    @property
+    def price(self) -> float | None:
+        """What a call usually costs; None while too little is known."""
+        return self._level.usual() if self._level.is_known else None
 
     @property
     def opened(self) -> int:
         return self._level.opened or self._daily.opened
 
-    def add(self, time: int, day: int, cost: float, book: IncidentBook) -> None:
+    def add(self, time: int, day: int, cost: float, book: IncidentBook, price: float | None = 1.0) -> None:
+        """`price` is what the call's tool usually costs, None for not known: an agent that turns to a dearer tool pays no
+        higher price, and what it spends is seen by the day."""
         level, daily = self._level, self._daily
         if daily.opened and daily.is_over(day):
             self._close_daily(day * DAY_US, book)
         overspent = daily.add(day, cost)
         if overspent is not None and book.begin(self.subject, time, time, *of_day_cost(overspent)):
             daily.open(time)
-        if cost <= 0.0:
+        if cost <= 0.0 or price is None:
             return
-        unusual = level.add(time, day, cost)
+        self._mean += (cost - self._mean) / AVERAGED if self._mean else cost
+        unusual = level.add(time, day, cost / price)
         if unusual is not None:
-            if book.begin(self.subject, time, unusual.started, *of_call_cost(unusual, level.usual())):
+            told = of_call_cost(unusual, level.usual(), None if price == 1.0 else self._mean)
+            if book.begin(self.subject, time, unusual.started, *told):
                 level.open(time)
         elif level.opened and level.settled():
             level.close()
@@ -68,10 +79,10 @@ class WatchedCost:
         book.end(self.subject, time)
 
     def dump(self) -> list[Any]:
-        return [self._level.dump(), self._daily.dump()]
+        return [self._level.dump(), self._daily.dump(), self._mean]
 
     def load(self, dumped: Sequence[Any]) -> WatchedCost:
-        level, daily = dumped
+        level, daily, self._mean = dumped
         self._level.load(level)
         self._daily = DailySpending.load(daily)
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codespar_cli.core.administration.anomalies import AnomalyKind
+from codespar_cli.core.administration.anomalies import ANOMALY_KINDS, AnomalyKind
 from codespar_cli.plugins.observability.anomalies import wording
 from codespar_cli.plugins.observability.anomalies.call_bursts import CallBursts
 from codespar_cli.plugins.observability.anomalies.call_gaps import LONGEST_US, CallGaps
@@ -20,7 +20,7 @@ __all__ = ["WARM_UP", "WatchedTool"]
 WARM_UP = 100
 """A tool with fewer calls opens no incident."""
 SHORTEST_MS = 0.001
-LATENCY_RULE = LevelRule(warm_up=WARM_UP, slack=0.75, limit=14.0, least=1.3, memory_days=7.0)
+LATENCY_RULE = LevelRule(warm_up=WARM_UP, slack=0.75, limit=14.0, least=1.5, memory_days=7.0)
 CHECK_EVERY_US = 10 * 60_000_000
 
 
@@ -48,9 +48,34 @@ class WatchedTool:
         profile, bursts = self._profile, self._bursts
         profile.count += 1
         burst = bursts.add(time, profile)
-        if burst is not None and not bursts.opened and self.calls > WARM_UP:
-            if book.begin(self._subject("call_rate"), time, burst.started, *wording.of_burst(burst)):
-                bursts.open(time, burst.minutes)
+        if (
+            burst is not None
+            and not bursts.opened
+            and self.calls > WARM_UP
+            and book.begin(self._subject("call_rate"), time, burst.started, *wording.of_burst(burst))
+        ):
+            bursts.open(time, burst)
+        self._add_outcome(time, day, failed, book)
+        if not failed:
+            self._add_latency(time, day, max(latency_ms, SHORTEST_MS), book)
+        if cost is not None:
+            self._add_cost(time, day, cost, book)
+
+    @property
+    def price(self) -> float | None:
+        return None if self._cost is None else self._cost.price
+
+    def _add_gap(self, time: int, others: int, book: IncidentBook) -> None:
+        gaps, profile = self._gaps, self._profile
+        silent = gaps.silent_since
+        gaps.add(time, others, profile)
+        hour = time // HOUR_US
+        if hour != profile.hour:
+            profile.turn(hour)
+        if silent:
+            book.end(self._subject("silence"), time)
+
+    def _add_outcome(self, time: int, day: int, failed: bool, book: IncidentBook) -> None:
         failures = self._failures
         more = failures.add(time, day, failed)
         if more is not None:
@@ -59,20 +84,6 @@ class WatchedTool:
         elif failures.opened and failures.settled():
             failures.close()
             book.end(self._subject("error_rate"), time)
-        if not failed:
-            self._add_latency(time, day, max(latency_ms, SHORTEST_MS), book)
-        if cost is not None:
-            self._add_cost(time, day, cost, book)
-
-    def _add_gap(self, time: int, others: int, book: IncidentBook) -> None:
-        gaps, profile = self._gaps, self._profile
-        silent = gaps.silent_since
-        gaps.add(time, others, profile)
-        hour = time // HOUR_US
-        if hour != profile.hour:
-            profile.turn(hour, learn=not silent)
-        if silent:
-            book.end(self._subject("silence"), time)
 
     def _add_latency(self, time: int, day: int, latency_ms: float, book: IncidentBook) -> None:
         latency = self._latency
@@ -120,7 +131,11 @@ class WatchedTool:
             if over is not None:
                 self._bursts.close()
                 book.end(self._subject("call_rate"), over)
-        for kind, level in (("latency", self._latency), ("error_rate", self._failures)):
+        lasting: tuple[tuple[AnomalyKind, UsualLevel | FailureLevel], ...] = (
+            ("latency", self._latency),
+            ("error_rate", self._failures),
+        )
+        for kind, level in lasting:
             if level.opened and now - level.opened >= ADOPTED_US:
                 level.close(adopt=True)
                 book.end(self._subject(kind), now)
@@ -129,7 +144,7 @@ class WatchedTool:
 
     def drop(self, now: int, book: IncidentBook) -> None:
         """It is watched no more: what is open ends."""
-        for kind in ("latency", "error_rate", "call_rate", "silence", "cost"):
+        for kind in ANOMALY_KINDS:
             book.end(self._subject(kind), now)
 
     def _subject(self, kind: AnomalyKind) -> Subject:

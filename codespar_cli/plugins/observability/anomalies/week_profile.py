@@ -12,13 +12,20 @@ DAY, WEEK = 24, 168
 LEARNT = 0.4
 """The weight of the newest week in a slot."""
 KNOWN_DAYS = 3
-"""Before a whole week has passed an hour is compared with the same one of the days before: of so many at least."""
+"""Before a whole week has passed an hour is compared with the same one of other working days: of so many at least."""
+_WEEKEND = frozenset({2, 3})  # the first day of the epoch was a Thursday
+_ALIKE = {
+    day: [other for other in range(7) if other != day and (other in _WEEKEND) == (day in _WEEKEND)] for day in range(7)
+}
 
 
 class WeekProfile:
     """Counts of hours in UTC. `dispersion` is how much more they vary around the slot than a Poisson count would."""
 
-    __slots__ = ("_hours", "_slots", "_spread_sum", "_spread_weight", "_sum", "count", "hour", "steepest")
+    __slots__ = (
+        "_expected", "_floor", "_hours", "_least", "_slots", "_spread_sum", "_spread_weight", "_sum", "count", "hour",
+        "steepest",
+    )  # fmt: skip
 
     def __init__(self, hour: int) -> None:
         self.hour = hour
@@ -28,6 +35,12 @@ class WeekProfile:
         self._sum = 0.0
         self._slots: list[float | None] = [None] * WEEK
         self._spread_sum = self._spread_weight = 0.0
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        self._expected: dict[int, float | None] = {}
+        self._least: dict[int, float | None] = {}
+        self._floor: float | None = -1.0
 
     @property
     def mean(self) -> float:
@@ -40,43 +53,48 @@ class WeekProfile:
             return 1.0 + self._spread_sum / max(self._spread_weight, 1.0)
         return max(self._spread_sum / self._spread_weight, 1.0)
 
-    def turn(self, hour: int, *, learn: bool = True) -> None:
+    def turn(self, hour: int) -> None:
         """The hour that was counted is over, and so are those up to `hour`."""
         if hour <= self.hour:
             return
-        if learn:
-            self._close(self.hour, self.count)
-            # Of a longer gap every slot is closed once: a week without calls says all there is to say.
-            for empty in range(max(self.hour + 1, hour - WEEK), hour):
-                self._close(empty, 0)
+        self._forget_answers()
+        self._close(self.hour, self.count)
+        # Of a longer gap every slot is closed once: a week without calls says all there is to say.
+        for empty in range(max(self.hour + 1, hour - WEEK), hour):
+            self._close(empty, 0)
         self.hour = hour
         self.count = 0
 
     def expected(self, hour: int) -> float | None:
         """The most that is usual around this hour; None when nothing is known of it."""
-        found = [each for each in map(self._slot, (hour - 1, hour, hour + 1)) if each is not None]
-        return max(found) if found else None
+        if hour not in self._expected:
+            found = [each for each in map(self._slot, (hour - 1, hour, hour + 1)) if each is not None]
+            self._expected[hour] = max(found) if found else None
+        return self._expected[hour]
 
     def least_expected(self, hour: int) -> float | None:
-        """The least that is usual around this hour; None when nothing is known of one of them."""
-        found = [self._slot(each) for each in (hour - 1, hour, hour + 1)]
-        known = [each for each in found if each is not None]
-        return min(known) if len(known) == len(found) else None
+        """Between what is usual in this hour and in the quieter one beside it; None when nothing is known of one."""
+        if hour not in self._least:
+            found = [self._slot(each) for each in (hour - 1, hour, hour + 1)]
+            known = [each for each in found if each is not None]
+            self._least[hour] = (min(known) + known[1]) / 2 if len(known) == len(found) else None
+        return self._least[hour]
 
     def floor(self) -> float | None:
         """The quietest hour there was, once a day is known: who never rests is expected at any hour."""
-        known = [each for each in self._slots if each is not None]
-        return min(known) if len(known) >= DAY else None
+        if self._floor == -1.0:
+            known = [each for each in self._slots if each is not None]
+            self._floor = min(known) if len(known) >= DAY else None
+        return self._floor
 
     def _slot(self, hour: int) -> float | None:
         slot = hour % WEEK
         value = self._slots[slot]
         if value is not None:
             return value
-        days = [
-            each for day in range(1, 7) if (each := self._slots[(slot - DAY * day) % WEEK]) is not None
-        ]  # fmt: skip
-        if len(days) < KNOWN_DAYS:
+        day, of_day = divmod(slot, DAY)
+        days = [each for other in _ALIKE[day] if (each := self._slots[other * DAY + of_day]) is not None]
+        if len(days) < min(KNOWN_DAYS, len(_ALIKE[day])):
             return None
         return sum(days) / len(days)
 
@@ -99,7 +117,16 @@ class WeekProfile:
 
     def dump(self) -> list[Any]:
         slots = [None if each is None else round(each, 3) for each in self._slots]
-        return [self.hour, self.count, self.steepest, self._hours, self._sum, slots, self._spread_sum, self._spread_weight]
+        return [
+            self.hour,
+            self.count,
+            self.steepest,
+            self._hours,
+            self._sum,
+            slots,
+            self._spread_sum,
+            self._spread_weight,
+        ]
 
     @classmethod
     def load(cls, dumped: Sequence[Any]) -> WeekProfile:

@@ -34,7 +34,8 @@ def of_latency(found: Unusual, usual: float) -> Told:
     if found.values == 1:
         return Told("info", f"one call took {_time(found.observed)}, usual {span}", found.observed, found.high)
     severity = _by_ratio(found.middle / usual, CRITICAL_RATIO)
-    text = f"p95 {_time(found.observed)} over the last {_calls(found.values)}, usual {span}"
+    which = "p95" if found.share > 0.5 else "median"
+    text = f"{which} {_time(found.observed)} over the last {_calls(found.values)}, usual {span}"
     return Told(severity, text, found.observed, found.high)
 
 
@@ -60,12 +61,19 @@ def of_silence(seconds: float, expected: float) -> Told:
     return Told(severity, f"0 calls in {render_duration(seconds)}, expected {_count(expected)}", 0.0, expected)
 
 
-def of_call_cost(found: Unusual, usual: float) -> Told:
+def of_call_cost(found: Unusual, usual: float, mean: float | None = None) -> Told:
+    """`mean` is what a call of late has cost, where `found` and `usual` are in units of the tools' usual prices."""
+    ratio = found.middle / usual
+    severity = _by_ratio(ratio, CRITICAL_COST_RATIO, info=0.0)
+    if mean is not None:
+        last = "one call" if found.values == 1 else f"the last {_calls(found.values)}"
+        text = f"{last} cost {ratio:.2g} times as much as usual with the same tools: {_money(mean)} each"
+        return Told("info" if found.values == 1 else severity, text, mean, mean / ratio)
     if found.values == 1:
         text = f"one call cost {_money(found.observed)}, usual {_money(found.low)}-{_money(found.high)}"
         return Told("info", text, found.observed, found.high)
     text = f"{_money(found.middle)} a call (median of the last {found.values}), usual {_money(usual)}"
-    return Told(_by_ratio(found.middle / usual, CRITICAL_COST_RATIO, info=0.0), text, found.middle, usual)
+    return Told(severity, text, found.middle, usual)
 
 
 def of_day_cost(found: Overspent) -> Told:

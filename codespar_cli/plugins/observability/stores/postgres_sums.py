@@ -81,7 +81,7 @@ class PostgresSums:
 
     def may_exceed(self, groups: int) -> bool:
         with self._store.reading.read() as session:
-            return session is not None and bool(session.rows(_MAY_EXCEED, (groups, groups))[0][0])
+            return session is not None and bool(session.rows(_MAY_EXCEED, (groups + 1, groups))[0][0])
 
     def answers(self, wanted: MetricFilter, by: Sequence[Dimension], *, sums: bool) -> Iterator[Row]:
         with self._store.reading.read() as session:
@@ -138,7 +138,7 @@ class _Reading:
         return not hour.stale and hour.hour >= self._start and hour.hour + HOUR_US <= self._end
 
     def _from_span(self, start: int, end: int, calls: int, folded: int) -> Iterator[Row]:
-        width = -(-(end - start) // (calls // AT_ONCE + 1))
+        width = max(-(-(end - start) // (calls // AT_ONCE + 1)), 1)  # a period may be empty
         for at in range(start, end, width):
             yield from self._from_rows("time >= %s AND time < %s AND id <= %s", (at, min(at + width, end), folded))
 

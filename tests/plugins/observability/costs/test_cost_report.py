@@ -166,7 +166,13 @@ def test_a_budget_counts_what_it_names(budgeted, metric):
     }
     assert found["all"].share == Decimal("1.5")
     mine = states(observer, tenant="acme")
-    assert {name: state.spent for name, state in mine.items()} == {"all": 8, "tool": 0, "agent": 0, "project": 0, "tenant": 8}
+    assert {name: state.spent for name, state in mine.items()} == {
+        "all": 8,
+        "tool": 0,
+        "agent": 0,
+        "project": 0,
+        "tenant": 8,
+    }
     assert set(states(observer, tenant="other")) == {"all", "tool", "agent", "project"}
 
 

@@ -65,7 +65,7 @@ def test_the_table_marks_what_nobody_billed(filled):
     lines = done.stdout.splitlines()
     assert lines[1].split(maxsplit=5) == ["=1+1", "2", "99.6%", "2", "0", "reported, estimated 25.0%"]
     assert lines[2].split() == ["search/web", "0.005", "0.2%", "2", "1", "configured"]
-    assert "0.50 estimated and 0.008 configured" in done.stderr
+    assert "of which 0.5 estimated and 0.008 configured" in done.stderr
     assert "the cost of 2 calls is not known" in done.stderr
     assert any(line.startswith("searches") and "50.0%" in line for line in lines)
 

@@ -118,6 +118,10 @@ def test_the_file_and_the_line_are_named():
     )
     with pytest.raises(ConfigError) as caught:
         parse_config(
-            text.encode(), path=Path("plugins.toml").absolute(), environ={}, known=builtin_options(), installed=lambda kind: ()
+            text.encode(),
+            path=Path("plugins.toml").absolute(),
+            environ={},
+            known=builtin_options(),
+            installed=lambda kind: (),
         )
     assert (caught.value.line, caught.value.hint) == (7, 'per_call = "0.005"')

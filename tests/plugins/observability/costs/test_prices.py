@@ -49,7 +49,11 @@ def test_no_price_is_unknown():
 
 
 def test_the_first_that_matches_wins():
-    entries = [{"tool": "search/web", "agent": "vip", "per_call": 3}, {"tool": "search/*", "per_call": 2}, {"tool": "**", "per_call": 1}]
+    entries = [
+        {"tool": "search/web", "agent": "vip", "per_call": 3},
+        {"tool": "search/*", "per_call": 2},
+        {"tool": "**", "per_call": 1},
+    ]
     assert cost_of(entries, agent="vip")[0] == 3_000_000
     assert cost_of(entries)[0] == 2_000_000
     assert cost_of(entries, tool="a")[0] == 1_000_000
@@ -94,7 +98,12 @@ prices = st.decimals(min_value=0, max_value=1000, places=12)
 
 @given(prices, prices, prices, st.integers(0, 10**5), st.integers(0, 10**5))
 def test_the_cost_is_the_exact_sum_rounded_once(per_call, per_input, per_output, input_tokens, output_tokens):
-    entry = {"tool": "**", "per_call": f"{per_call:f}", "per_input_token": f"{per_input:f}", "per_output_token": f"{per_output:f}"}
+    entry = {
+        "tool": "**",
+        "per_call": f"{per_call:f}",
+        "per_input_token": f"{per_input:f}",
+        "per_output_token": f"{per_output:f}",
+    }
     exact = Fraction(per_call) + Fraction(per_input) * input_tokens + Fraction(per_output) * output_tokens
     found = cost_of([entry], input_tokens=input_tokens, output_tokens=output_tokens)
     assert found == (round(exact * 10**6), "configured")  # Fraction rounds half to even

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from test_rollup_state import GROUPINGS, START, limits, metrics, moments, naive, told
 
 from codespar_cli.core.administration.metrics import MetricFilter
+from codespar_cli.core.clock import to_micros
 from codespar_cli.plugins.observability.call_store import Retention
 from codespar_cli.plugins.observability.observer import MCPObserver
 from codespar_cli.plugins.observability.rollup import Rollup
@@ -90,7 +92,7 @@ class SumsMachine(RuleBasedStateMachine):
         store.sweep(at_once)
         store.close()
 
-    @rule(by=st.sampled_from([*GROUPINGS, ("slice",), ("minute", "tool")]), since=limits, until=limits,
+    @rule(by=st.sampled_from(GROUPINGS), since=limits, until=limits,
           wanted=st.fixed_dictionaries(
               {}, optional={"tool": st.sampled_from(["a", "b/*", "none"]), "agent": st.just("x"), "errors": st.just(True),
                             "tenant": st.just("other"), "slow_ms": st.just(12.5)}), folded=st.booleans())  # fmt: skip
@@ -109,6 +111,16 @@ class SumsMachine(RuleBasedStateMachine):
         assert {key: told(totals) for key, totals in found.items()} == naive(rows, by)
         assert counts == {key: totals.calls for key, totals in found.items()}
 
+    @rule(unit=st.sampled_from([("minute", 60_000_000), ("slice", 300_000_000)]), since=limits, until=limits)
+    def small_periods_are_counted_from_the_rows(self, unit, since, until):
+        name, width = unit
+        wanted = MetricFilter(since=since, until=until)
+        rows = self.observer.rows(MetricFilter(), limit=10_000).rows
+        inside = [row for row in rows if (not since or row.time >= since) and (not until or row.time < until)]
+        times = [to_micros(row.time) for row in inside]
+        expected = Counter((time - time % width, row.tool) for time, row in zip(times, inside, strict=True))
+        assert Rollup(self.store).calls(wanted, (name, "tool")) == expected
+
     @invariant()
     def nothing_is_counted_that_is_gone(self):
         if not self.store.exists:
@@ -125,6 +137,6 @@ def test_sums_are_those_of_the_rows(postgres):
     run_state_machine_as_test(
         SumsMachine,
         settings=settings(
-            max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

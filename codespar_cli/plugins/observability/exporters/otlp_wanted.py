@@ -1,0 +1,18 @@
+"""Whether anybody named an endpoint. Cheap, since every command asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codespar_cli.core.services import Services
+
+ENDPOINTS = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+)
+
+
+def is_wanted(options: Mapping[str, Any], services: Services) -> bool:
+    return "otlp_endpoint" in options or any(services.resolve(f"env:{name}") for name in ENDPOINTS)

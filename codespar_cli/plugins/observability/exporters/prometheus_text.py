@@ -1,0 +1,95 @@
+"""Counters as text: Prometheus' exposition format 0.0.4, or OpenMetrics 1.0, which differs in three places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import accumulate
+from typing import NamedTuple
+
+from codespar_cli.core.administration.metrics import money_text
+from codespar_cli.core.text import visible
+from codespar_cli.plugins.observability.exporters.prometheus_counters import BOUNDS, CallCounters, Durations
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+class Family(NamedTuple):
+    """A counter, named without its `_total`."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    samples: Iterable[tuple[tuple[str, ...], str]]
+
+
+def families_of(counters: CallCounters) -> list[Family]:
+    return [
+        Family("codespar_tool_calls", "Calls of tools.", ("tool", "agent", "outcome"), _counts(counters.calls.items())),
+        Family(
+            "codespar_tool_cost_usd",
+            "What calls cost where that is known, by how it is known.",
+            ("tool", "agent", "source"),
+            ((key, _money(micros)) for key, micros in sorted(counters.cost_micros.items())),
+        ),
+        Family(
+            "codespar_tool_unknown_cost_calls",
+            "Calls that cost nobody knows what.",
+            ("tool", "agent"),
+            _counts(counters.unpriced.items()),
+        ),
+        Family("codespar_tool_tokens", "Tokens of calls.", ("tool", "agent", "type"), _counts(counters.tokens.items())),
+    ]
+
+
+def exposition(counters: CallCounters, others: Iterable[Family] = (), *, openmetrics: bool = False) -> Iterator[str]:
+    """Lines with their ends, family by family."""
+    for family in (*families_of(counters), *others):
+        yield from _counter(family, openmetrics=openmetrics)
+    yield from _histogram(counters.durations)
+    if openmetrics:
+        yield "# EOF\n"
+
+
+def counter(name: str, help: str, labels: tuple[str, ...], counts: Iterable[tuple[tuple[str, ...], int]]) -> Family:
+    return Family(name, help, labels, _counts(counts))
+
+
+def _counts(counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[tuple[tuple[str, ...], str]]:
+    return ((key, str(count)) for key, count in sorted(counts))
+
+
+def _counter(family: Family, *, openmetrics: bool) -> Iterator[str]:
+    sample = f"{family.name}_total"
+    # OpenMetrics names a family without the suffix of its samples.
+    name = family.name if openmetrics else sample
+    yield f"# HELP {name} {family.help}\n# TYPE {name} counter\n"
+    for values, number in family.samples:
+        yield f"{sample}{_labels(family.labels, values)} {number}\n"
+
+
+def _histogram(durations: Mapping[tuple[str, str], Durations]) -> Iterator[str]:
+    name = "codespar_tool_call_duration_seconds"
+    yield f"# HELP {name} How long calls took.\n# TYPE {name} histogram\n"
+    for pair, each in sorted(durations.items()):
+        running = list(accumulate(each.counts))
+        for bound, count in zip((*map(repr, BOUNDS), "+Inf"), running, strict=True):
+            yield f"{name}_bucket{_labels(('tool', 'agent', 'le'), (*pair, bound))} {count}\n"
+        labels = _labels(("tool", "agent"), pair)
+        yield f"{name}_sum{labels} {each.seconds!r}\n{name}_count{labels} {running[-1]}\n"
+
+
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)) + "}"
+
+
+def _escaped(value: str) -> str:
+    # Spelled out first: a dashboard and a terminal are shown what an agent called its tool.
+    return visible(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _money(micros: int) -> str:
+    return money_text(Decimal(micros).scaleb(-6)) or "0"
