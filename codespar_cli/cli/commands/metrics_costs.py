@@ -33,7 +33,7 @@ def costs(
     ] = None,
     output: OutputOption = Output.table,
 ) -> int:
-    """Show what calls cost, with shares, a forecast and budgets.
+    """Show what calls cost, with a forecast and budgets.
 
     The forecast is what a day and 30 days cost at the rate of the period. Budgets are those of plugins.toml, for
     the current day or month.

@@ -169,13 +169,13 @@ class MCPObserver:
         """Sums over the wanted calls that are in the store now, as Prometheus reads them. Raises StoreError."""
         from codespar_cli.plugins.observability.exporters.prometheus_exports import exposition_of
 
-        return exposition_of(self._store, self._directory, wanted, openmetrics=openmetrics)
+        return exposition_of(self._store, self, self._directory, wanted, openmetrics=openmetrics)
 
     def live_metrics(self) -> LiveMetrics:
         """Counts from now on, for a server that is scraped. Raises StoreError."""
         from codespar_cli.plugins.observability.exporters.prometheus_exports import live_metrics_of
 
-        return live_metrics_of(self, self._directory)
+        return live_metrics_of(self, self._directory, self._clock())
 
     def findings(self, wanted: CheckFilter | None = None, *, limit: int = 1000) -> list[CheckFinding]:
         """What checks found and `record_findings` kept: the newest `limit` of the wanted ones, oldest first."""

@@ -2,7 +2,7 @@
 
 The watch goes on from where it stood ten minutes before the newest call: what comes late by less is simply read in its
 place. A call that is later takes the watch back to a snapshot from before it. The first look at a large store goes back
-35 days, or 2 million calls if that is less.
+35 days, or a million calls if that is less.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from codespar_cli.core.administration.anomalies import ALL_INCIDENTS, AnomalyFil
 from codespar_cli.core.administration.tool_checks import CheckFilter
 from codespar_cli.core.clock import Clock, to_micros
 from codespar_cli.core.globs import matches
-from codespar_cli.errors import StoreError
+from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.observability.admission import capped
 from codespar_cli.plugins.observability.anomalies.call_stream import CallStream, FileStream, Newest, calls_between
 from codespar_cli.plugins.observability.anomalies.call_watch import CallWatch
@@ -34,7 +34,7 @@ SETTLED_US = 10 * MINUTE_US
 SKEW_US = MINUTE_US
 """Clocks differ by so much; what says to be from later is looked at when its time has come."""
 FURTHEST_US = 35 * 24 * HOUR_US
-MOST_CALLS = 2_000_000
+MOST_CALLS = 1_000_000
 MOST_FINDINGS = 20_000
 PUT_ASIDE_US = 24 * HOUR_US
 """A store without a call for so long is one that is not in use: nothing is awaited any more."""
@@ -81,7 +81,7 @@ class _Analysis:
             dumped = self._snapshots.watch(position) if self._holds(position, newest) else None
             if dumped is not None:
                 return CallWatch.load(dumped), position.time
-            with suppress(StoreError):
+            with suppress(CodesparError):
                 self._snapshots.forget(position)
         start = newest.time - FURTHEST_US
         reached = self._stream.start_of_last(MOST_CALLS, newest.time)
@@ -90,7 +90,7 @@ class _Analysis:
     def _positions(self) -> list[Position]:
         try:
             return self._snapshots.positions()
-        except StoreError:
+        except CodesparError:
             return []  # a cache that cannot be read is none
 
     def _holds(self, position: Position, newest: Newest) -> bool:
@@ -111,7 +111,7 @@ class _Analysis:
     def _save(self, watch: CallWatch, mark: int, newest: Newest) -> None:
         upto_time = self._stream.time_of(newest.id)
         if upto_time is not None:
-            with suppress(StoreError):  # read-only, full or busy: the next look reads these calls again
+            with suppress(CodesparError):  # read-only, full or busy: the next look reads these calls again
                 self._snapshots.save(Position(mark, newest.id, upto_time), watch.dump())
 
 

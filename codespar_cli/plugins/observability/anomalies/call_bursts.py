@@ -72,6 +72,7 @@ class CallBursts:
 
     def close(self) -> None:
         self.opened = 0
+        self._limits = [float("inf")] * 3  # the bins that it lies in do not tell of it again
 
     # ── inside ──
 

@@ -6,7 +6,7 @@ of seven days before them. A share is never judged by itself: 1 of 3 is no surpr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from codespar_cli.plugins.observability.anomalies.surprise import failure_surprise
@@ -16,6 +16,7 @@ __all__ = ["FailureLevel", "MoreFailures"]
 WARM_UP = 100
 DAYS = 7
 LOOKS = (6, 10, 16, 24, 32)
+LEAST_TOLD = 4
 LIMIT = 12.0
 RECORD = 1.3
 CALM = 4.0
@@ -67,10 +68,25 @@ class FailureLevel:
         return self._judge()
 
     def _judge(self) -> MoreFailures | None:
+        surprise, found = self._most_surprising(LOOKS)
+        if surprise < CALM:
+            self._record = max(self._record, self._peak)
+            self._peak = 0.0
+            return None
+        self._peak = max(self._peak, surprise)
+        if surprise <= max(LIMIT, RECORD * self._record) or found is None:
+            return None
+        self._record = max(self._record, surprise / RECORD) if surprise < 4 * LIMIT else self._record
+        # What is told is where it began: not the lone failure an hour before.
+        _, told = self._most_surprising(range(LEAST_TOLD, LOOKS[-1] + 1))
+        self._usual = found.usual
+        return told or found
+
+    def _most_surprising(self, looks: Iterable[int]) -> tuple[float, MoreFailures | None]:
         known = sum(day[1] for day in self._days)
         failures = sum(day[2] for day in self._days)
         best, found = 0.0, None
-        for look in LOOKS:
+        for look in looks:
             if len(self._failed_at) < look:
                 break
             number, began = self._failed_at[-look]
@@ -85,19 +101,7 @@ class FailureLevel:
             surprise = _surprise(look, calls, max(failures - look, 0), before)
             if surprise > best:
                 best, found = surprise, MoreFailures(look, calls, usual, began)
-        return self._told(best, found)
-
-    def _told(self, best: float, found: MoreFailures | None) -> MoreFailures | None:
-        if best < CALM:
-            self._record = max(self._record, self._peak)
-            self._peak = 0.0
-            return None
-        self._peak = max(self._peak, best)
-        if best <= max(LIMIT, RECORD * self._record) or found is None:
-            return None
-        self._record = max(self._record, best / RECORD) if best < 4 * LIMIT else self._record
-        self._usual = found.usual
-        return found
+        return best, found
 
     def open(self, time: int) -> None:
         self.opened = time

@@ -74,8 +74,11 @@ class IncidentBook:
         expected: float,
     ) -> bool:
         """False when there is one already, or the last one ended a short time ago."""
-        if subject in self.open or self._cooling.get(subject, now) > now:
+        cool = self._cooling.get(subject, now)
+        if subject in self.open or cool > now:
             return False
+        if subject in self._cooling:
+            started = max(started, cool - COOLDOWN_US)  # what belonged to the last one does not belong to this one
         self.open[subject] = Entry(subject, severity, started, None, explanation, _plain(observed), _plain(expected))
         return True
 

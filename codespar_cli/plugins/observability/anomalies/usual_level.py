@@ -22,8 +22,7 @@ NARROWEST = 0.1
 """A spread below a tenth of the value is none that matters."""
 CLIPPED = 4.0
 RUN = 64
-STEADY = 20
-"""So many values decide whether it is as usual again."""
+AFTER_SINGLE = 4
 RARE = 13.8
 """A single value is unusual where the tail says once in a million values."""
 RECORD = 1.5
@@ -32,12 +31,14 @@ REFRESH = 1.5
 
 
 class LevelRule(NamedTuple):
-    """`slack` in spreads is ignored, `limit` is what the run's sum has to reach, `least` the ratio worth telling."""
+    """`slack` in spreads is ignored, `limit` is what the run's sum has to reach, `least` the ratio worth telling; the median
+    of the last `steady` values says whether it is as usual again."""
 
     warm_up: int
     slack: float
     limit: float
     least: float
+    steady: int
     memory_days: float
 
 
@@ -58,6 +59,7 @@ class UsualLevel:
     """Fed in the order of time, one value at a time; a few hundred numbers are kept."""
 
     __slots__ = (
+        "_after",
         "_buckets",
         "_day",
         "_edge",
@@ -73,8 +75,9 @@ class UsualLevel:
         "_spread",
         "_sum",
         "_top",
+        "_wild",
         "opened",
-    )  # fmt: skip
+    )
 
     def __init__(self, rule: LevelRule) -> None:
         self._rule = rule
@@ -93,6 +96,11 @@ class UsualLevel:
         self._record = 0.0
 
     def _restart(self) -> None:
+        self._wild: list[float] = []  # a single value: its time, itself, what is usual
+        self._after: list[float] = []
+        self._end_run()
+
+    def _end_run(self) -> None:
         self._sum = self._peak = 0.0
         self._runs = 0
         self._run_began = 0
@@ -103,7 +111,7 @@ class UsualLevel:
         number = log(value)
         if self.opened:
             self._recent.append(number)
-            del self._recent[:-STEADY]
+            del self._recent[: -self._rule.steady]
             return None
         found = self._judge(time, number) if self._seen >= self._rule.warm_up else None
         if found is None:
@@ -118,9 +126,9 @@ class UsualLevel:
     def settled(self) -> bool:
         """Whether the last values are as usual, while an incident is open."""
         recent = self._recent
-        if len(recent) < STEADY:
+        if len(recent) < self._rule.steady:
             return False
-        return sorted(recent)[STEADY // 2] <= self._middle + max(self._rule.slack * self._spread, 0.1)
+        return sorted(recent)[len(recent) // 2] <= self._middle + max(self._rule.slack * self._spread, 0.1)
 
     def close(self, *, adopt: bool = False) -> None:
         """The incident is over. `adopt`: since what was unusual has become usual, and is learnt from the beginning."""
@@ -139,15 +147,19 @@ class UsualLevel:
     # ── inside ──
 
     def _judge(self, time: int, number: float) -> Unusual | None:
+        single = self._since_single(number)
         if number > self._edge and number > self._top + log(RECORD):
-            return self._single(time, number)
+            self._keep_single(time, number)
+        return self._run_with(time, number) or single
+
+    def _run_with(self, time: int, number: float) -> Unusual | None:
         score = (number - self._middle) / self._spread
         score = CLIPPED if score > CLIPPED else max(score, -CLIPPED)
         total = self._sum + score - self._rule.slack
         if total <= 0.0:
             if self._runs:
                 self._record = max(self._record, self._peak)
-                self._restart()
+                self._end_run()
             return None
         if not self._runs:
             self._run_began = time
@@ -178,10 +190,24 @@ class UsualLevel:
         low, high = self._quantiles([max(share - off, 0.05), min(share + off, 0.999)])
         return share, exp(ordered[round(share * (count - 1))]), exp(low), exp(high)
 
-    def _single(self, time: int, number: float) -> Unusual:
+    def _keep_single(self, time: int, number: float) -> None:
+        """Whether it stays the only one is seen by the next values."""
         self._top = number
-        low, high = exp(self._middle), exp(self._quantiles([0.99])[0])
-        return Unusual(1, 1.0, exp(number), exp(number), low, high, time)
+        self._wild = [time, exp(number), exp(self._middle), exp(self._quantiles([0.99])[0])]
+        self._after = []
+
+    def _since_single(self, number: float) -> Unusual | None:
+        """A wild value is told once some usual ones came after it; else a run is what there is to tell."""
+        if not self._wild:
+            return None
+        self._after.append(number)
+        if len(self._after) < AFTER_SINGLE:
+            return None
+        usual = sorted(self._after)[len(self._after) // 2] <= self._middle + self._rule.slack * self._spread
+        if not usual and len(self._after) < self._rule.steady:
+            return None
+        (time, value, low, high), self._wild = self._wild, []
+        return Unusual(1, 1.0, value, value, low, high, int(time)) if usual else None
 
     def _learn(self, day: int, number: float) -> None:
         if day != self._day:
@@ -228,7 +254,7 @@ class UsualLevel:
         return [
             list(self._buckets.items()), self._day, self._seen, self._refresh_at, self._middle, self._spread,
             None if self._edge == float("inf") else self._edge, None if self._top == float("-inf") else self._top,
-            self._sum, self._peak, self._runs, self._run_began, self._recent, self._record, self.opened,
+            self._sum, self._peak, self._runs, self._run_began, self._recent, self._record, self.opened, self._wild, self._after,
         ]  # fmt: skip
 
     def load(self, dumped: Sequence[Any]) -> UsualLevel:
@@ -236,5 +262,15 @@ class UsualLevel:
         self._buckets = dict(map(tuple, buckets))
         self._edge = float("inf") if edge is None else edge
         self._top = float("-inf") if top is None else top
-        self._sum, self._peak, self._runs, self._run_began, self._recent, self._record, self.opened = rest
+        (
+            self._sum,
+            self._peak,
+            self._runs,
+            self._run_began,
+            self._recent,
+            self._record,
+            self.opened,
+            self._wild,
+            self._after,
+        ) = rest
         return self

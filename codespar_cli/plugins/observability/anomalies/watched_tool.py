@@ -20,7 +20,7 @@ __all__ = ["WARM_UP", "WatchedTool"]
 WARM_UP = 100
 """A tool with fewer calls opens no incident."""
 SHORTEST_MS = 0.001
-LATENCY_RULE = LevelRule(warm_up=WARM_UP, slack=0.75, limit=14.0, least=1.5, memory_days=7.0)
+LATENCY_RULE = LevelRule(warm_up=WARM_UP, slack=0.75, limit=14.0, least=1.5, steady=20, memory_days=7.0)
 CHECK_EVERY_US = 10 * 60_000_000
 
 

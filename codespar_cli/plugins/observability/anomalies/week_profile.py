@@ -116,17 +116,8 @@ class WeekProfile:
         self.steepest = max(self.steepest * 0.999, float(count))
 
     def dump(self) -> list[Any]:
-        slots = [None if each is None else round(each, 3) for each in self._slots]
-        return [
-            self.hour,
-            self.count,
-            self.steepest,
-            self._hours,
-            self._sum,
-            slots,
-            self._spread_sum,
-            self._spread_weight,
-        ]
+        spread = self._spread_sum, self._spread_weight
+        return [self.hour, self.count, self.steepest, self._hours, self._sum, self._slots, *spread]
 
     @classmethod
     def load(cls, dumped: Sequence[Any]) -> WeekProfile:

@@ -36,6 +36,8 @@ EXIT_S = 1.5
 """What the end of a process waits for; writing down what was dropped may take a little longer."""
 ATTEMPTS = 6
 LONGEST_PAUSE_S = 60.0
+_LAST_WORD_S = 0.1
+"""Of that, for saying what came of it."""
 QUIET = timedelta(seconds=30)
 """After a failure, processes that only live for one call leave the collector alone for so long."""
 Send = Callable[[Signal, bytes, OtlpSettings, float], "Sent"]
@@ -107,7 +109,7 @@ class OtlpExporter:
             thread = self._thread
             if thread is None and not self._rows:
                 return
-            self._deadline = time.monotonic() + within_s
+            self._deadline = time.monotonic() + within_s - _LAST_WORD_S
             self._closing.set()
         self._some.set()
         self._enough.set()
@@ -195,6 +197,7 @@ class OtlpExporter:
         with self._lock:
             flying, self._flying = self._flying, 0
         self._drop(len(waiting) + flying)
+        self._failure = self._failure or "no answer in time"
         self._note()
 
     # ── delivery ──

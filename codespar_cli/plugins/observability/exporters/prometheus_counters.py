@@ -53,9 +53,8 @@ class CallCounters:
         durations = self.durations[pair]
         durations.counts[bisect_left(BOUNDS, row.latency_ms / 1000)] += 1
         durations.seconds += row.latency_ms / 1000
-        if row.cost is None:
-            self.unpriced[pair] += 1
-        else:
+        self.unpriced[pair] += row.cost is None
+        if row.cost is not None:
             self.cost_micros[*pair, row.cost_source] += to_micro_units(row.cost)
         self._add_tokens(pair, row.input_tokens, row.output_tokens)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from codespar_cli.core.administration.metrics import money_text
 from codespar_cli.core.text import visible
@@ -16,12 +16,13 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 class Family(NamedTuple):
-    """A counter, named without its `_total`."""
+    """A counter, named without its `_total`, or a gauge: what is now, and may be less the next time."""
 
     name: str
     help: str
     labels: tuple[str, ...]
     samples: Iterable[tuple[tuple[str, ...], str]]
+    kind: Literal["counter", "gauge"] = "counter"
 
 
 def families_of(counters: CallCounters) -> list[Family]:
@@ -46,7 +47,7 @@ def families_of(counters: CallCounters) -> list[Family]:
 def exposition(counters: CallCounters, others: Iterable[Family] = (), *, openmetrics: bool = False) -> Iterator[str]:
     """Lines with their ends, family by family."""
     for family in (*families_of(counters), *others):
-        yield from _counter(family, openmetrics=openmetrics)
+        yield from _numbers(family, openmetrics=openmetrics)
     yield from _histogram(counters.durations)
     if openmetrics:
         yield "# EOF\n"
@@ -56,15 +57,19 @@ def counter(name: str, help: str, labels: tuple[str, ...], counts: Iterable[tupl
     return Family(name, help, labels, _counts(counts))
 
 
+def gauge(name: str, help: str, labels: tuple[str, ...], counts: Iterable[tuple[tuple[str, ...], int]]) -> Family:
+    return Family(name, help, labels, _counts(counts), "gauge")
+
+
 def _counts(counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[tuple[tuple[str, ...], str]]:
     return ((key, str(count)) for key, count in sorted(counts))
 
 
-def _counter(family: Family, *, openmetrics: bool) -> Iterator[str]:
-    sample = f"{family.name}_total"
+def _numbers(family: Family, *, openmetrics: bool) -> Iterator[str]:
+    sample = f"{family.name}_total" if family.kind == "counter" else family.name
     # OpenMetrics names a family without the suffix of its samples.
     name = family.name if openmetrics else sample
-    yield f"# HELP {name} {family.help}\n# TYPE {name} counter\n"
+    yield f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n"
     for values, number in family.samples:
         yield f"{sample}{_labels(family.labels, values)} {number}\n"
 

@@ -38,7 +38,7 @@ class PostgresReader:
             newest, oldest, store = session.rows(_ENDS)[0]
             if upto is None and (after > newest or self._store.is_another(store)):
                 after = 0
-            start = first_after(session, wanted, after, oldest, newest)
+            start = _first_after(session, wanted, after, oldest, newest)
             newest = newest if upto is None else min(newest, upto)
             if newest <= start:
                 return MetricPage((), max(after, newest), complete=True)
@@ -63,7 +63,7 @@ class PostgresReader:
             count = min(count, newest)
             if count <= 0:
                 return RowRange(newest, newest)
-            first = first_after(session, wanted, 0, oldest, newest)
+            first = _first_after(session, wanted, 0, oldest, newest)
             end = newest
             while True:
                 session.renew()
@@ -77,7 +77,7 @@ class PostgresReader:
                 end = start
 
 
-def first_after(session: Session, wanted: MetricFilter, after: int, oldest: int, newest: int) -> int:
+def _first_after(session: Session, wanted: MetricFilter, after: int, oldest: int, newest: int) -> int:
     """The id after which a wanted row may come: skips what is removed, and what is too old if few are not."""
     start = max(after, oldest - 1)
     if wanted.since is not None and after < oldest <= newest:

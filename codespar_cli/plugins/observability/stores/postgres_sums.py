@@ -6,7 +6,8 @@ Every statement looks at a bounded number of rows or cells, since every one has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, LiteralString, NamedTuple
 
 from codespar_cli.core.administration.metrics import MetricFilter
@@ -18,12 +19,11 @@ from codespar_cli.plugins.observability.rollup_schema import HOUR_US
 from codespar_cli.plugins.observability.stores import postgres_fold
 from codespar_cli.plugins.observability.stores.postgres_calls import PostgresCalls, floor_sql
 from codespar_cli.plugins.observability.stores.postgres_fold import BUCKET_SQL, OUTCOME_SQL, ROW_SUMS
-from codespar_cli.plugins.observability.stores.postgres_reader import first_after
 from codespar_cli.plugins.observability.stores.postgres_selection import of_series, select
 from codespar_cli.storage.postgres import Row, Session
 
-AT_ONCE = 200_000
-"""Rows, or calls in cells, that one statement adds up: a few tenths of a second."""
+AT_ONCE = 100_000
+"""Rows, or calls in cells, that one statement adds up: about a tenth of a second."""
 
 _CALL_SQL: dict[str, LiteralString] = {
     "tool": "tool",
@@ -98,9 +98,9 @@ class _Reading:
 
     def __init__(self, session: Session, wanted: MetricFilter, by: Sequence[Dimension], *, sums: bool) -> None:
         self._session = session
-        self._wanted = wanted
         self._by = by
         self._sums = sums
+        self._of_rows = of_rows_alone(wanted) or not {"minute", "slice"}.isdisjoint(by)
         self._chosen = select(wanted)
         self._of_series = of_series(wanted)
         self._start = -FOREVER if wanted.since is None else to_micros(wanted.since)
@@ -108,37 +108,25 @@ class _Reading:
 
     def rows(self) -> Iterator[Row]:
         newest, folded, oldest = self._session.rows(_ENDS)[0]
-        if of_rows_alone(self._wanted) or not {"minute", "slice"}.isdisjoint(self._by):
-            first = first_after(self._session, self._wanted, 0, oldest, newest)
-        else:
-            yield from self._folded(folded)
-            first = max(folded, oldest - 1)
-        for start in range(first, newest, AT_ONCE):
+        # Every row that is folded in lies in one of these hours.
+        hours = [_Hour(*row) for row in self._session.rows(_HOURS, (self._start - HOUR_US, self._end))]
+        for whole, several in groupby(hours, self._is_whole):
+            for piece in _pieces(several):
+                yield from self._from_cells(piece) if whole else self._from_hours(piece, folded)
+        for start in range(max(folded, oldest - 1), newest, AT_ONCE):
             yield from self._from_rows("id > %s AND id <= %s", (start, min(start + AT_ONCE, newest)))
 
-    def _folded(self, folded: int) -> Iterator[Row]:
-        """Every row that is folded in lies in one of these hours."""
-        hours = [_Hour(*row) for row in self._session.rows(_HOURS, (self._start - HOUR_US, self._end))]
-        for hour in hours:
-            if not self._is_whole(hour):
-                start, end = max(hour.hour, self._start), min(hour.hour + HOUR_US, self._end)
-                yield from self._from_span(start, end, hour.calls, folded)
-        several: list[_Hour] = []
-        calls = 0
-        for hour in filter(self._is_whole, hours):
-            calls += hour.calls
-            if several and calls > AT_ONCE:
-                yield from self._from_cells(several)
-                several, calls = [], hour.calls
-            several.append(hour)
-        if several:
-            yield from self._from_cells(several)
-
     def _is_whole(self, hour: _Hour) -> bool:
-        return not hour.stale and hour.hour >= self._start and hour.hour + HOUR_US <= self._end
+        """Whether its cells say all that is asked for."""
+        if self._of_rows or hour.stale:
+            return False
+        return hour.hour >= self._start and hour.hour + HOUR_US <= self._end
 
-    def _from_span(self, start: int, end: int, calls: int, folded: int) -> Iterator[Row]:
-        width = max(-(-(end - start) // (calls // AT_ONCE + 1)), 1)  # a period may be empty
+    def _from_hours(self, hours: Sequence[_Hour], folded: int) -> Iterator[Row]:
+        """From the rows of some hours that follow each other: of one, a part at a time if there are many."""
+        start, end = max(hours[0].hour, self._start), min(hours[-1].hour + HOUR_US, self._end)
+        parts = sum(hour.calls for hour in hours) // AT_ONCE + 1
+        width = max(-(-(end - start) // parts), 1)  # a period may be empty
         for at in range(start, end, width):
             yield from self._from_rows("time >= %s AND time < %s AND id <= %s", (at, min(at + width, end), folded))
 
@@ -149,7 +137,6 @@ class _Reading:
         return self._all(keys, BUCKET_SQL, inner, chosen, (*values, *self._chosen.parameters))
 
     def _from_cells(self, hours: Sequence[_Hour]) -> list[Row]:
-        """What lies between two of them is stale, and has no cells."""
         start, end = hours[0].hour, hours[-1].hour + HOUR_US
         keys = [_CELL_SQL[each] for each in self._by]
         inner = _CELL_SUMS if self._sums else "sum(calls)::bigint AS calls"
@@ -179,6 +166,20 @@ class _Reading:
             f"{bucket} AS bucket, {inner} {chosen} GROUP BY {numbers}, {count + 1}) AS parts GROUP BY {numbers}"
         )
         return [_as_cell(row) for row in self._session.rows(statement, values)]
+
+
+def _pieces(hours: Iterable[_Hour]) -> Iterator[list[_Hour]]:
+    """Hours that follow each other, as many at once as have few enough calls together."""
+    several: list[_Hour] = []
+    calls = 0
+    for hour in hours:
+        calls += hour.calls
+        if several and calls > AT_ONCE:
+            yield several
+            several, calls = [], hour.calls
+        several.append(hour)
+    if several:
+        yield several
 
 
 def _as_cell(row: Row) -> Row:

@@ -61,7 +61,9 @@ def sessions(seed):
         for _ in range(rng.randint(1, 60)):
             time += int(rng.expovariate(1 / 3) * SECOND)
             tool = rng.choice(("read", "read", "read", "edit", "bash", "bash", "grep", "web"))
-            calls.append(Call(time, "default", "coder", tool, rng.lognormvariate(middle[tool], 0.9), rng.random() > 0.04))
+            calls.append(
+                Call(time, "default", "coder", tool, rng.lognormvariate(middle[tool], 0.9), rng.random() > 0.04)
+            )
     return calls
 
 
@@ -75,7 +77,9 @@ def office_and_nights(seed):
         if (day + 2) % 7 < 5:
             for _ in range(150):
                 time = START + day * DAY + int(rng.gauss(13, 2) * HOUR)
-                calls.append(Call(time, "default", "web", "api", rng.lognormvariate(4, 0.5), rng.random() > 0.01, 0.001))
+                calls.append(
+                    Call(time, "default", "web", "api", rng.lognormvariate(4, 0.5), rng.random() > 0.01, 0.001)
+                )
     return calls
 
 

@@ -110,7 +110,7 @@ def test_what_is_too_much_to_be_named_keeps_its_sources(observer, metric, monkey
     )
     report = observer.costs(MetricFilter())
     assert report.total == 9 + 16 + 7
-    assert {name: each for name, each in report.sources.items()} == {
+    assert dict(report.sources.items()) == {
         "reported": (13, 11),
         "estimated": (16, 8),
         "configured": (3, 1),

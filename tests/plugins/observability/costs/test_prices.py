@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ from codespar_cli.core.hooks import ToolMetric
 from codespar_cli.plugins.observability.admission import MAX_TOKENS, admit
 from codespar_cli.plugins.observability.costs.prices import PriceTable
 
-NOON = datetime.datetime(2026, 10, 15, 12, tzinfo=datetime.UTC)
+NOON = dt.datetime(2026, 10, 15, 12, tzinfo=dt.UTC)
 
 
 def row_of(tool="search/web", agent="bot", time=NOON, **fields):
@@ -79,10 +79,10 @@ def test_tokens_that_have_a_price_must_be_known(tokens, cost):
 
 
 def test_dates_are_days_in_utc_and_a_calls_own_time_decides():
-    new = {"tool": "**", "per_call": 2, "from": datetime.date(2026, 10, 1)}
-    old = {"tool": "**", "per_call": 1, "until": datetime.date(2026, 10, 1)}
-    midnight = datetime.datetime(2026, 10, 1, tzinfo=datetime.UTC)
-    moment = datetime.timedelta(microseconds=1)
+    new = {"tool": "**", "per_call": 2, "from": dt.date(2026, 10, 1)}
+    old = {"tool": "**", "per_call": 1, "until": dt.date(2026, 10, 1)}
+    midnight = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+    moment = dt.timedelta(microseconds=1)
     for entries in ([new, old], [old, new]):
         assert cost_of(entries, time=midnight)[0] == 2_000_000
         assert cost_of(entries, time=midnight - moment)[0] == 1_000_000
