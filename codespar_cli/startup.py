@@ -110,18 +110,21 @@ def receiving(
     from codespar_cli.webhooks.endpoints import endpoints_of
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
     from codespar_cli.webhooks.incident_feed import IncidentFeed, OwnEvents
+    from codespar_cli.webhooks.known_secrets import KnownSecrets
     from codespar_cli.webhooks.routes.dispatching import dispatching
     from codespar_cli.webhooks.service import service
 
     integrations = registry.integrations
     endpoints = endpoints_of(integrations, config.file_tenant or config.tenant, verify=verify)
     services = loader.services_for(config, BUILTINS, registry, clock=clock, environ=environ)
-    inbox = InboxAddress.from_options(config.inbox, services)
+    known = KnownSecrets(endpoints.secrets)
+    noting = services._replace(resolve=known.noting(services.resolve))
+    inbox = InboxAddress.from_options(config.inbox, noting)
     store = inbox.store
     more = _scraped(config, registry, services)
 
     def app(log: Callable[[str], None]) -> App:
-        routes = dispatching(config, services, store, log=log)
+        routes = dispatching(config, services, store, log=log, known=known)
         # Without a route nobody would hear of it.
         incidents = getattr(registry.observability, "anomalies", None) if routes.routes else None
         feeds = [] if incidents is None else [IncidentFeed(incidents, store, clock=clock, log=log).alive]

@@ -1,6 +1,8 @@
 """Every test runs as a newcomer: an empty home, no codespar in the environment, no configuration above it."""
 
 import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +18,31 @@ settings.register_profile("thorough", deadline=None, suppress_health_check=list(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 CODESPAR = (sys.executable, "-m", "codespar_cli")
+
+# A job in the background is started with these ignored, and hands that on to every process that a test starts.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP)
+LIMITS = (resource.RLIMIT_FSIZE, resource.RLIMIT_AS, resource.RLIMIT_CPU)
+
+
+@pytest.fixture(autouse=True)
+def process_left_as_it_was():
+    """A test that takes SIGPIPE's handler away ends the worker in another one, long afterwards, without a word."""
+    handlers, limits = [*map(signal.getsignal, SIGNALS)], [*map(resource.getrlimit, LIMITS)]
+    yield
+    left = [*map(signal.getsignal, SIGNALS)]
+    for number, handler in zip(SIGNALS, handlers, strict=True):
+        if callable(handler) or isinstance(handler, int):
+            signal.signal(number, handler)
+    assert left == handlers
+    assert [*map(resource.getrlimit, LIMITS)] == limits
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,8 @@ def as_since(text: str | None, option: str, clock: Clock) -> datetime | None:
     try:
         return clock() - parse_duration(text)
     except (ValueError, OverflowError):
-        return _parsed(text, option, parse_moment, "a duration such as 10m, or a time such as 2026-11-23T09:00:00Z")
+        expected = "a duration such as 10m, or a time such as 2026-11-23T09:00:00Z"
+        return _parsed(text, option, parse_moment, expected, hint=f"{option} 2h means two hours ago")
 
 
 def as_amount(text: str | None, option: str) -> Decimal | None:
@@ -70,10 +71,12 @@ def as_whole(text: str | None, option: str) -> int | None:
     return _parsed(text, option, parse_whole, "a whole number from 0")
 
 
-def _parsed(text: str | None, option: str, parse: Callable[[str], T], expected: str) -> T | None:
+def _parsed(
+    text: str | None, option: str, parse: Callable[[str], T], expected: str, *, hint: str | None = None
+) -> T | None:
     if text is None:
         return None
     try:
         return parse(text)
     except (ValueError, OverflowError):
-        raise UsageError(f"{option}: expected {expected}, found `{text}`") from None
+        raise UsageError(f"{option}: expected {expected}, found `{text}`", hint=hint) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -15,10 +16,12 @@ from codespar_cli.core.text import nearest, visible
 from codespar_cli.errors import CodesparError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from codespar_cli.core.hooks import IntegrationHook
     from codespar_cli.net.exchange import Target
     from codespar_cli.webhooks.inbox.delivery import Filter, Status
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
     from codespar_cli.webhooks.inbox.store import InboxStore
+    from codespar_cli.webhooks.payload import Payload
 
 MAX_BODY = 64 << 20
 
@@ -129,6 +132,48 @@ def require_ids(store: InboxStore, ids: Iterable[int]) -> None:
             raise NotFoundError(f"the inbox has no delivery {number}", hint="codespar webhook list --last 20")
 
 
+def sender_of(provider: str | None, payload: Payload, integrations: Mapping[str, IntegrationHook]) -> str:
+    """Whose webhook it is: as given, as its record or its headers say, else as its shape tells. Raises UsageError."""
+    from codespar_cli.webhooks.recognition import claimed_by, shaped_like
+
+    name = provider or payload.provider or claimed_by(integrations, payload.headers)
+    if name is None:
+        found = shaped_like(integrations, payload)
+        if len(found) != 1:
+            raise _unknown_sender(found, integrations)
+        return found[0]
+    require_known(name, integrations)
+    return name
+
+
+def _unknown_sender(found: Iterable[str], active: Iterable[str]) -> UsageError:
+    fits, known = " and ".join(f"`{name}`" for name in found), ", ".join(f"`{name}`" for name in active)
+    words = (
+        f"it has the shape of {fits}" if fits else f"nothing in it says whose webhook it is, active: {known or 'none'}"
+    )
+    return UsageError(words, code="unknown_provider", hint=f"--provider {next(iter(found), 'NAME')}")
+
+
+def payload_in(file: str, session: Session) -> Payload:
+    """The delivery in a file or in stdin: a record of one, or its body alone, byte for byte. `raw` is never None.
+
+    Raises NotFoundError, UsageError, CodesparError.
+    """
+    from codespar_cli.core.webhook_body import decode
+    from codespar_cli.webhooks.payload import Payload, payload_of
+
+    raw = body_of(file, session)
+    try:
+        payload = payload_of(file, decode(raw), raw)
+    except ValueError:  # no text: whatever it is, it can be signed
+        return Payload(file, raw=raw)
+    if payload.raw is None or (payload.trouble is not None and payload.raw != raw):  # a bare body may be anything
+        words = payload.error or "the record keeps the body as parsed JSON: the bytes to be signed are gone"
+        hint = "record the raw body as text in `body`, or as base64 in `body_b64`"
+        raise UsageError(words, file=None if file == "-" else file, hint=hint)
+    return payload
+
+
 def require_known(provider: str, active: Iterable[str]) -> None:
     """Raises UsageError for a provider that is not active."""
     names = list(active)
@@ -156,7 +201,7 @@ def headers_of(given: list[str] | None) -> dict[str, str]:
 
 def target_of(url: str, *, allow_private: bool) -> Target:
     """Where `--to` leads, looked at once before anything is sent. Raises UsageError."""
-    from codespar_cli.net.addresses import Refused, vetted
+    from codespar_cli.net.addresses import Refused, look_up, vetted
     from codespar_cli.net.exchange import Target
 
     try:
@@ -164,13 +209,25 @@ def target_of(url: str, *, allow_private: bool) -> Target:
     except ValueError as error:
         raise UsageError(f"--to: {error}", hint="--to https://host.example/path") from None
     try:
-        vetted(target.host, target.port, allow_private=allow_private)
+        addresses = look_up(target.host, target.port)
+    except (OSError, UnicodeError):
+        return target  # a name that cannot be resolved is told with each payload: it may be there by then
+    try:
+        vetted(target.host, target.port, allow_private=allow_private, look=lambda *_: addresses)
     except Refused as error:
-        hint = None if allow_private else "--allow-private lets it be on this machine or a private network"
-        raise UsageError(f"--to: {error}", code="target_refused", hint=hint) from None
-    except OSError:
-        pass  # a name that cannot be resolved is told with each payload: it may be there by then
+        raise UsageError(f"--to: {error}", code="target_refused", hint=_way_out(target, addresses)) from None
     return target
+
+
+def _way_out(target: Target, addresses: list[str]) -> str:
+    """What lets a refused target pass, if anything does."""
+    from codespar_cli.net.addresses import Refused, vetted
+
+    try:
+        vetted(target.host, target.port, allow_private=True, look=lambda *_: addresses)
+    except Refused:
+        return "nothing lets that pass; name another host: --to https://host.example/path"
+    return "--allow-private lets it be on this machine or a private network"
 
 
 def body_of(file: str, session: Session) -> bytes:
@@ -178,9 +235,11 @@ def body_of(file: str, session: Session) -> bytes:
     try:
         body = session.terminal.read_bytes(MAX_BODY) if file == "-" else _read(Path(file))
     except FileNotFoundError:
-        raise NotFoundError(f"no such file: `{file}`") from None
+        hint = f"ls {shlex.quote(str(Path(file).parent))}"
+        raise NotFoundError(f"no such file: `{visible(file)}`", hint=hint) from None
     except OSError as error:
-        raise CodesparError(f"cannot be read: {(error.strerror or str(error)).lower()}", file=file) from None
+        words = (error.strerror or str(error)).lower()
+        raise CodesparError(f"cannot be read: {words}", file=file, hint=f"ls -ld {shlex.quote(file)}") from None
     if len(body) > MAX_BODY:
         raise UsageError(f"the body is larger than {MAX_BODY >> 20} MiB")
     return body

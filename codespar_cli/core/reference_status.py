@@ -10,11 +10,12 @@ from codespar_cli.core.config import Backend, Config
 from codespar_cli.core.loader import Builtins, resolver_for
 from codespar_cli.core.references import is_reference
 from codespar_cli.core.text import visible
+from codespar_cli.core.webhook_options import TENANTS
 from codespar_cli.errors import CodesparError, StoreUnreachable
 
 
 class ReferenceStatus(NamedTuple):
-    """`key` is where it stands, such as `integrations.github.secret`; `problem` is None when it has a value.
+    """`key` is where it stands, such as `integrations.github.secret` or `integrations.tenants.acme.github.secret`; `problem` is None when it has a value.
 
     `unset` says that there merely is no value, and nothing is wrong with the place.
     """
@@ -31,12 +32,14 @@ def reference_statuses(
 ) -> list[ReferenceStatus]:
     """Every reference in the tables of the active plugins, but not in that of the secrets plugin.
 
-    What opens the secrets plugin is its own health's business. Each lookup goes on its record like any other.
+    What opens the secrets plugin is its own health's business. What stands in the table of a tenant is asked for that
+    tenant. Each lookup goes on its record like any other.
     """
-    resolve = resolver_for(config, builtins, clock=clock, environ=environ)
+    resolver = resolver_for(config, builtins, clock=clock, environ=environ)
     found: list[ReferenceStatus] = []
     away: StoreUnreachable | None = None
-    for key, reference in _references(config):
+    for key, reference, tenant in _references(config):
+        resolve = resolver if tenant is None else resolver.of_tenant(tenant)
         try:
             if away is not None and reference.startswith("secret:"):
                 raise away  # whoever waits for this has waited enough
@@ -52,10 +55,16 @@ def reference_statuses(
     return found
 
 
-def _references(config: Config) -> Iterator[tuple[str, str]]:
+def _references(config: Config) -> Iterator[tuple[str, str, str | None]]:
+    """Where each stands, the reference, and the tenant in whose table that is."""
     for kind in ("policy", "observability", "integrations"):
         for backend in config.backends(kind):
-            yield from _within(backend.options, _table(backend))
+            options = dict(backend.options)
+            tables = options.pop(TENANTS, {}) if kind == "integrations" else {}
+            yield from ((key, reference, None) for key, reference in _within(options, _table(backend)))
+            for tenant, table in tables.items():
+                place = f"{kind}.{TENANTS}.{visible(tenant)}.{visible(backend.name)}"
+                yield from ((key, reference, tenant) for key, reference in _within(table, place))
 
 
 def _table(backend: Backend) -> str:

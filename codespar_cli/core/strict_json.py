@@ -50,14 +50,15 @@ def _decoder() -> json.JSONDecoder:
 
 def depth(value: Any, limit: int) -> int:
     """How deeply containers nest; stops counting past `limit`."""
-    deepest, level = 0, [value]
-    while deepest <= limit:
-        containers = [item for item in level if isinstance(item, (dict, list))]
-        if not containers:
-            break
+    deepest, level = 0, [value] if isinstance(value, (dict, list)) else []
+    while level and deepest <= limit:
         inner: list[Any] = []
-        for item in containers:
-            inner.extend(item.values() if isinstance(item, dict) else item)
+        for container in level:
+            # One pass, by the exact type: most of what a parsed document holds is text, and each look at it counts.
+            for item in container.values() if type(container) is dict else container:
+                kind = type(item)
+                if kind is dict or kind is list:
+                    inner.append(item)
         deepest, level = deepest + 1, inner
     return deepest
 

@@ -99,7 +99,7 @@ def _plain_http(route: Mapping[str, Any], place: Path) -> Iterator[Problem]:
     if not _is_url(url) or urlsplit(str(url)).scheme == "https":
         return
     if not _is_this_machine(urlsplit(str(url)).hostname or ""):
-        yield Problem((*place, "forward"), "expected an https URL, found http to another machine")
+        yield Problem((*place, "forward"), "expected an https URL, found http to another machine", _HTTPS)
     elif route.get("allow_private") is not True:
         yield Problem(
             (*place, "forward"),
@@ -118,6 +118,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 _LONGEST = timedelta(days=1)
+_HTTPS = 'forward = "https://…", or run codespar where it listens: http is for this machine, with `allow_private`'
 _DEEDS = ("forward", "run", "call")
 _USERS_OWN = ("run", "allow_private")
 _GLOBS = either(TEXT, listing(TEXT), expected="a glob or a list of globs")

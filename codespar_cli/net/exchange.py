@@ -76,9 +76,9 @@ def exchange(
     try:
         addresses = vetted(target.host, target.port, allow_private=allow_private, look=look)
     except (OSError, UnicodeError) as error:  # a label that is too long is the latter
-        raise Unanswered(f"its name cannot be resolved: {_words(error)}") from None
+        raise Unanswered(f"cannot be resolved: {_words(error)}") from None
     if not addresses:
-        raise Unanswered("its name has no address")
+        raise Unanswered("has no address")
     connection = _connection(target, addresses, limit_s)
     # A socket's timeout is for one read, and an answer may come a byte at a time.
     overdue = threading.Event()

@@ -10,7 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, TypeAlias
 
-from codespar_cli.server.requests import Disconnected, Receive, Refused, Request, Response, Scope, Send, answer
+from codespar_cli.server.requests import (
+    WHOLE_ANSWER,
+    Disconnected,
+    Receive,
+    Refused,
+    Request,
+    Response,
+    Scope,
+    Send,
+    answer,
+)
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Log: TypeAlias = Callable[[str], None]
@@ -56,6 +66,9 @@ class App:
             (b"content-length", b"%d" % len(response.body)),
             *((name.encode(), value.encode()) for name, value in response.headers),
         ]
+        at_once = scope.get("extensions", _NO_PARAMETERS).get(WHOLE_ANSWER)
+        if at_once is not None and request.whole and at_once(response.status, headers, response.body):
+            return
         if not request.whole:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -68,7 +81,7 @@ class App:
     async def _answered(self, request: Request) -> Response | None:
         """None when nobody waits any more."""
         try:
-            address, request.parameters = self._found(request.method, request.path)
+            address, request.parameters = self._found(request.method, request.segments)
             return await address.handler(request)
         except Refused as error:
             if error.status >= 500:
@@ -80,9 +93,8 @@ class App:
             self._log(f"500 to {request.client}: {type(error).__name__}")
             return answer(500, error="internal error")
 
-    def _found(self, method: str, path: str) -> tuple[Address, Mapping[str, str]]:
+    def _found(self, method: str, segments: Sequence[str]) -> tuple[Address, Mapping[str, str]]:
         """Raises Refused: 404 for no such address, 405 for another method."""
-        segments = path.split("/")
         allowed = []
         for address, pattern in self._addresses:
             parameters = _match(pattern, segments)

@@ -12,6 +12,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from codespar_cli.server.requests import WHOLE_ANSWER
+from codespar_cli.server.whole_answer import whole_answer
+
 MAX_HEADERS = 64 << 10
 MAX_LINE = 16 << 10
 HEADERS_WITHIN_S = 10.0
@@ -120,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.waiting.pop(self, None)
         self.waiting[self] = None
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # its answer has no body
+            self.scope["extensions"] = {WHOLE_ANSWER: whole_answer(self.cycle)}  # type: ignore[dict-item]
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)

@@ -23,14 +23,18 @@ _KEEP_ALIVE_S = 30
 _OTHER_FILES = 100  # stores, pipes, what routes open
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises CodesparError."""
+def listen(host: str, port: int, *, allow: Callable[[str], None] = lambda address: None) -> socket.socket:
+    """A bound socket. Raises CodesparError, and what `allow` raises, which is told the address before it is bound."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        found = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
+        raise _cannot(host, port, error) from None
+    allow(str(place[0]))
+    try:
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:
         raise _cannot(host, port, error) from None
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,11 +47,11 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def is_loopback(listening: socket.socket) -> bool:
+def is_loopback(address: str) -> bool:
     """Whether only this machine can reach it."""
     from ipaddress import ip_address
 
-    return ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+    return ip_address(address.partition("%")[0]).is_loopback
 
 
 def _cannot(host: str, port: int, error: OSError | UnicodeError) -> CodesparError:
@@ -76,8 +80,16 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 50, 1000)
 
 
-def run(app: App, listening: socket.socket, *, ready: Callable[[str], None], log: Log) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is told the URL once requests are answered.
+def run(
+    app: App,
+    listening: socket.socket,
+    *,
+    ready: Callable[[str], None],
+    stopping: Callable[[int], None] = lambda requests: None,
+    log: Log,
+) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is told the URL once requests are answered; `stopping`, after a signal, how
+    many requests are under way.
 
     The second signal ends the process at once, without another word: what was answered is durable.
     Raises MissingExtra, and what entering the application's life raises.
@@ -106,7 +118,7 @@ def run(app: App, listening: socket.socket, *, ready: Callable[[str], None], log
     ending = _Ending()
 
     async def serve() -> None:
-        server = _server(config, ending)
+        server = _server(config, ending, stopping)
         async with app.alive():
             teller = asyncio.create_task(_tell(server, lambda: ready(url_of(listening))))
             try:
@@ -132,6 +144,8 @@ class _Ending:
     @contextmanager
     def by_signal(self) -> Iterator[None]:
         before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        # Whoever started us may ignore it, and then an ended command is gone before its exit code could be read.
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             yield
         finally:
@@ -146,7 +160,7 @@ class _Ending:
             self.server.should_exit = True
 
 
-def _server(config: uvicorn.Config, ending: _Ending) -> uvicorn.Server:
+def _server(config: uvicorn.Config, ending: _Ending, stopping: Callable[[int], None]) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -155,6 +169,11 @@ def _server(config: uvicorn.Config, ending: _Ending) -> uvicorn.Server:
             # uvicorn's own would raise the signal once more when it is done, and the process end by it.
             ending.take(self)
             yield
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if ending.asked:
+                stopping(sum(not task.done() for task in self.server_state.tasks))
+            await super().shutdown(sockets)
 
     return Server(config)
 

@@ -22,6 +22,7 @@ _POLL_S = 0.001
 _POLL_LIMIT_S = 0.002
 _INITIALISED = b"1"
 _PAGES = 8
+_CLOSED = -1
 
 
 class Turnstile:
@@ -29,6 +30,7 @@ class Turnstile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._descriptor = _CLOSED
         ensure_private_file(path)
         try:
             self._descriptor = _opened(path)
@@ -90,7 +92,12 @@ class Turnstile:
         os.pwrite(self._descriptor, pages.to_bytes(_PAGES, "big"), 1)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor != _CLOSED:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()  # a store that is let go of unclosed, as SQLite's own connection, which closes itself then
 
 
 def _opened(path: Path) -> int:

@@ -63,19 +63,31 @@ class Doctor:
                 return Diagnosis(payload.source, name, False, (_clock(stale.words),))
             return Diagnosis(payload.source, name, True, _remarks(payload.headers, wire_of(hook)))
         if refused.cause in {"not_signed", "no_secret"}:
-            return Diagnosis(payload.source, name, False, (_unable(refused.cause, refused.words, name),))
+            table = self._table(name, payload.tenant)
+            return Diagnosis(payload.source, name, False, (_unable(refused.cause, refused.words, table),))
+        signing = isinstance(hook, Signing) and callable(hook.sign)
+        if refused.cause == "header_missing" and payload.verified is not None and not signing:
+            return Diagnosis(payload.source, name, payload.verified, (_not_kept(wire_of(hook), payload.verified),))
         others = list(self._others(name, payload.tenant))
-        if isinstance(hook, Signing) and callable(hook.sign):
+        if signing:
             findings = _search(payload.raw, payload.headers, wire_of(hook), own, others)
         else:
             findings = _token(payload.headers, wire_of(hook), own, others)
         return Diagnosis(payload.source, name, False, findings)
 
-    def _secrets_of(self, name: str, tenant: str | None) -> tuple[str, ...]:
-        hook = self._integrations[name]
+    def _table(self, name: str, tenant: str | None) -> str:
+        """Where in plugins.toml the secrets of this provider stand, for whoever it was sent to."""
         whose = tenant or self._tenant
+        own = whose is not None and whose in getattr(self._integrations[name], "tenants", ())
+        return f"integrations.tenants.{visible(whose or '')}.{name}" if own else f"integrations.{name}"
+
+    def _secrets_of(self, name: str, tenant: str | None) -> tuple[str, ...]:
+        return self._fetched(name, tenant or self._tenant)
+
+    def _fetched(self, name: str, whose: str | None) -> tuple[str, ...]:
+        """None is for whom the file names."""
         if (name, whose) not in self._secrets:
-            self._secrets[name, whose] = secrets_for(hook, whose)
+            self._secrets[name, whose] = secrets_for(self._integrations[name], whose)
         return self._secrets[name, whose]
 
     def _others(self, name: str, tenant: str | None) -> Iterator[tuple[str, str]]:
@@ -84,7 +96,7 @@ class Doctor:
             for whose in (None, *sorted(getattr(hook, "tenants", ()))):
                 words = f"`{visible(other)}`" + (f" of the tenant `{visible(whose)}`" if whose else "")
                 try:
-                    yield from ((words, secret) for secret in self._secrets_of(other, whose))
+                    yield from ((words, secret) for secret in self._fetched(other, whose))
                 except CodesparError:
                     continue
 
@@ -175,6 +187,17 @@ def _no_header(wire: Wire) -> Finding:
     )
 
 
+def _not_kept(wire: Wire, verified: bool) -> Finding:
+    """Of a delivery in the inbox: a header that is the secret itself is not stored with it."""
+    if verified:
+        words = (
+            f"the token in {wire.signature_header} was good on receipt; it is not kept, and cannot be looked at again"
+        )
+        return Finding("token_not_kept", words, f"to check a token: --header '{wire.signature_header}: VALUE'")
+    words = f"it came while nothing was verified, and {wire.signature_header} is not kept"
+    return Finding("not_verified", words, "codespar serve, without --insecure-no-verify, and have it sent again")
+
+
 def _token_elsewhere(name: str, wire: Wire) -> Finding:
     words = f"the token is in the header {visible(name[:60])}, expected {wire.signature_header}"
     return Finding("wrong_header", words, f'name it in plugins.toml: header = "{visible(name[:60])}"')
@@ -190,8 +213,11 @@ def _clock(words: str) -> Finding:
     return Finding("clock", f"the signature is good, but {words}", fix)
 
 
-def _unable(cause: str, words: str, name: str) -> Finding:
-    fixes = {"no_secret": f'add secret = "secret:KEY" to [integrations.{name}], then codespar secrets set KEY'}
+def _unable(cause: str, words: str, table: str) -> Finding:
+    """`table` is where in plugins.toml the secret would stand."""
+    if cause == "no_secret":
+        words = f"no secret is configured: `[{table}] secret`"
+    fixes = {"no_secret": f'add secret = "secret:KEY" to [{table}], then codespar secrets set KEY'}
     return Finding(cause, words, fixes.get(cause, "codespar plugins info NAME"))
 
 

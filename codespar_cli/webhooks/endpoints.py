@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from codespar_cli.core.administration.webhooks import JSON, Identifying, Timed, Verifying, Wire
 from codespar_cli.core.hooks import IntegrationHook
 from codespar_cli.core.text import visible
+from codespar_cli.errors import CodesparError
 from codespar_cli.webhooks.authenticity import wire_of
 from codespar_cli.webhooks.keys import Keys
 
@@ -45,9 +46,14 @@ class Endpoints(NamedTuple):
     def find(self, tenant: str | None, provider: str) -> Endpoint | None:
         return self.served.get((self.tenant if tenant is None else tenant, provider))
 
+    def secrets(self) -> list[str]:
+        """Those that deliveries are verified with now."""
+        return [each for endpoint in self.served.values() if endpoint.keys for each in endpoint.keys.latest]
+
 
 def endpoints_of(integrations: Mapping[str, IntegrationHook], tenant: str, *, verify: bool) -> Endpoints:
-    """Those of `tenant`, whom the file names, and of every tenant with a table of its own.
+    """Those of `tenant`, whom the file names, and of every tenant with a table of its own. Where nothing is to be verified
+    all of them are served, and `left_out` tells those whose secret could not be had.
 
     Raises ConfigError when secrets are configured and none of them has a value, and what fetching them raises.
     """
@@ -55,11 +61,14 @@ def endpoints_of(integrations: Mapping[str, IntegrationHook], tenant: str, *, ve
     left_out = []
     for provider, hook in integrations.items():
         for whose in (tenant, *sorted(_tenants_of(hook) - {tenant})):
-            keys, why_not = _keys_of(hook, provider, whose, whose in _tenants_of(hook))
-            if verify and keys is None:
+            own = whose in _tenants_of(hook)
+            keys, why_not = (
+                _keys_of(hook, provider, whose, own) if verify else (None, _missing(hook, provider, whose, own))
+            )
+            if why_not:
                 left_out.append(why_not)
-                continue
-            served[whose, provider] = _endpoint(whose, provider, hook, keys if verify else None)
+            if keys is not None or not verify:
+                served[whose, provider] = _endpoint(whose, provider, hook, keys)
     return Endpoints(served, tenant, tuple(left_out))
 
 
@@ -72,9 +81,22 @@ def _tenants_of(hook: Any) -> frozenset[str]:
     )
 
 
+def _missing(hook: IntegrationHook, provider: str, tenant: str, own: bool) -> str:
+    """Why a delivery could not be verified though a secret is configured; empty when it could, or when none is."""
+    try:
+        _keys_of(hook, provider, tenant, own)
+    except CodesparError as error:
+        return f"`{_shown(provider, tenant, own)}` could not be verified: {error.message}"
+    return ""
+
+
+def _shown(provider: str, tenant: str, own: bool) -> str:
+    return f"{visible(tenant)}/{visible(provider)}" if own else visible(provider)
+
+
 def _keys_of(hook: IntegrationHook, provider: str, tenant: str, own: bool) -> tuple[Keys | None, str]:
     """None, and why, when there is nothing to verify a delivery with."""
-    name = f"{visible(tenant)}/{visible(provider)}" if own else visible(provider)
+    name = _shown(provider, tenant, own)
     if not isinstance(hook, Verifying) or not wire_of(hook).signed:
         return None, f"`{name}` is not served: its connector cannot verify a signature"
     verifying: Verifying = hook

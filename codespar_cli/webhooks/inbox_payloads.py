@@ -25,6 +25,7 @@ def inbox_payloads(bodies: Iterable[Body]) -> Iterator[Payload]:
             delivery=delivery.id,
             recorded=recorded_of(delivery),
             received_at=delivery.received_at,
+            verified=delivery.verified,
         )
         try:
             yield payload._replace(value=parse_body(body.raw))

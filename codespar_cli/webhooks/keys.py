@@ -32,6 +32,11 @@ class Keys:
         """What somebody has just fetched."""
         self._values, self._fetched_at = tuple(values), self._clock()
 
+    @property
+    def latest(self) -> tuple[str, ...]:
+        """What was fetched last, however long ago."""
+        return self._values
+
     def known(self) -> tuple[str, ...] | None:
         """Those of the last half minute, without waiting; None when they are older."""
         return self._values if self._clock() - self._fetched_at < KEPT_S else None

@@ -96,7 +96,7 @@ class Tally:
             return NotFoundError(
                 f"no integration took any of {payloads(total)}" if total else "there is no payload to replay",
                 code="not_handled",
-                hint="codespar plugins status shows which are active",
+                hint="codespar plugins status shows which are active" if total else None,
             )
         return None
 

@@ -28,7 +28,8 @@ class Payload(NamedTuple):
 
     `trouble` says in one word why there is no payload, `error` in a line. Bytes and headers stay when the bytes make no
     sense: a signature is checked before anybody asks whether they do. `recorded` is what an earlier reading came to, by
-    the fields of the event: empty for "no event", None where nothing says. `delivery` is the inbox's number of it.
+    the fields of the event: empty for "no event", None where nothing says. `delivery` is the inbox's number of it, `verified` what it says
+    of its signature on receipt; None for a payload that is not of the inbox.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Payload(NamedTuple):
     delivery: int | None = None
     recorded: Mapping[str, Any] | None = None
     received_at: datetime | None = None
+    verified: bool | None = None
 
 
 def payload_of(source: str, text: str, raw: bytes | None = None) -> Payload:

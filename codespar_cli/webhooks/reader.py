@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeAlias
 
 from codespar_cli.core.blame import hosts_own, words_of
@@ -25,7 +26,7 @@ from codespar_cli.server.app import Log
 from codespar_cli.webhooks.bounded_call import BoundedCalls, Overdue
 from codespar_cli.webhooks.inbox.delivery import Body, Reading
 from codespar_cli.webhooks.inbox.store import InboxStore
-from codespar_cli.webhooks.receiver import Fresh
+from codespar_cli.webhooks.receiver import LARGE, Fresh
 from codespar_cli.webhooks.told_event import made_fit, told_of
 
 Wanted: TypeAlias = Callable[[IntegrationEvent, str], Sequence[str]]
@@ -38,7 +39,7 @@ _MOST = 256  # parsed payloads in memory are what the collector walks
 _MOST_BYTES = 32 << 20
 _AGAIN_S = 1.0
 _SLICE_S = 0.002
-_PAUSE = 10  # slices
+_PAUSE = 20  # slices
 _END_WITHIN_S = 5.0
 _ABANDONED = timedelta(minutes=1)
 
@@ -195,12 +196,19 @@ class Reader:
         self._slice_began = time.monotonic()
 
     async def _asked(self, fresh: Fresh) -> Any:
-        hook = self._hooks[fresh.provider]
-        payload = fresh.payload
+        call = partial(_handled, self._hooks[fresh.provider], fresh)
         stranger = self._strangers.get(fresh.provider)
-        if stranger is None:
-            return await hook.handle_webhook(payload, fresh.headers)
-        return await stranger.ask(lambda: hook.handle_webhook(payload, fresh.headers))
+        if stranger is not None:
+            return await stranger.ask(call)
+        if fresh.raw is None:
+            return await call()
+        return await asyncio.to_thread(lambda: asyncio.run(call()))
+
+
+def _handled(hook: IntegrationHook, fresh: Fresh) -> Coroutine[Any, Any, IntegrationEvent | None]:
+    """A large body is parsed here, on the thread that asks."""
+    payload = fresh.payload if fresh.raw is None else _payload_of(fresh.raw)
+    return hook.handle_webhook(payload, fresh.headers)
 
 
 def _is_strange(hook: object) -> bool:
@@ -209,9 +217,14 @@ def _is_strange(hook: object) -> bool:
 
 
 def _fresh_of(body: Body) -> Fresh:
-    delivery = body.delivery
+    delivery, size = body.delivery, len(body.raw)
+    large = size > LARGE
+    payload, raw = (None, body.raw) if large else (_payload_of(body.raw), None)
+    return Fresh(delivery.id, delivery.tenant, delivery.provider, payload, Headers.of(body.headers), size, raw)
+
+
+def _payload_of(raw: bytes) -> Any:
     try:
-        payload = parse_body(body.raw)
+        return parse_body(raw)
     except ValueError:
-        payload = None  # it was parsed on receipt; a store that changed it is the store's to tell
-    return Fresh(delivery.id, delivery.tenant, delivery.provider, payload, Headers.of(body.headers), len(body.raw))
+        return None  # it was parsed on receipt; a store that changed it is the store's to tell

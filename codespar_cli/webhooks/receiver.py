@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from codespar_cli.core.blame import hosts_own
@@ -30,14 +30,16 @@ from codespar_cli.webhooks.keys import KeysUnavailable
 BODY_WITHIN_S = 20.0
 """Jira, the most patient of the six, waits as long for its answer."""
 BODIES = 96 << 20
-_LARGE = 256 << 10
+LARGE = 256 << 10
+"""Bytes of a body from which on it is hashed, parsed and read on a thread, so that the others are answered meanwhile."""
 _JUST_NOW_S = 0.05
 _MAX_DELIVERY_ID = 200
 _STATUS: dict[Verdict, bytes] = {"new": b"accepted", "duplicate": b"duplicate", "suspected_replay": b"suspected_replay"}
 
 
 class Fresh(NamedTuple):
-    """A delivery that was stored just now and answered, with what its connector needs to read it."""
+    """A delivery that was stored just now and answered, with what its connector needs to read it. A large one comes as it
+    was received: its payload takes many times the room, and even letting go of it takes long."""
 
     id: int
     tenant: str
@@ -45,6 +47,15 @@ class Fresh(NamedTuple):
     payload: Any
     headers: Headers
     size: int
+    raw: bytes | None = None
+
+
+class _Content(NamedTuple):
+    """What a genuine body says of itself."""
+
+    payload: Any
+    delivery_id: str | None
+    stale: Refusal | None
 
 
 class Committing(Protocol):
@@ -75,6 +86,9 @@ class Receiver:
         self._room = room or Room(BODIES)
         self._within_s = body_within.total_seconds()
         self._last_at = float("-inf")
+        self._large = (
+            asyncio.Lock()
+        )  # one at a time: parsers seldom let go of the interpreter, and much of the memory is theirs
 
     @property
     def addresses(self) -> list[Address]:
@@ -94,29 +108,32 @@ class Receiver:
             raise Refused(404, "no such endpoint", told="not found")
         if endpoint.keys is None:
             self._check_no_browser(endpoint, request)
+        request.check_length(endpoint.wire.max_body)
         _check_type(endpoint, request)
         self._check_single(endpoint, request)
         with self._room.place() as place:
             raw = await request.body(endpoint.wire.max_body, within_s=self._within_s, place=place)
             headers = Headers.of(request.headers)
             secrets = await self._verified(endpoint, request, raw, headers)
-            payload = await self._parsed(endpoint, request, raw)
-            if secrets is not None and endpoint.timed:
-                stale = staleness(endpoint.hook, payload, headers, self._clock())
-                if stale is not None:
-                    raise self._unauthorized(endpoint, request, stale.words)
+            content = await self._content(endpoint, request, raw, headers, timed=endpoint.timed and secrets is not None)
+            if content.stale is not None:
+                raise self._unauthorized(endpoint, request, content.stale.words)
             arrival = Arrival(
                 endpoint.tenant,
                 endpoint.provider,
-                _delivery_id(endpoint, payload, headers),
+                content.delivery_id,
                 raw,
                 kept_headers(request.headers, endpoint.wire, secrets or ()),
                 self._clock(),
+                verified=secrets is not None,
             )
             self._last_at = time.monotonic()
             accepted = await self._committed(arrival)
         if accepted.verdict == "new":
-            self._fresh(Fresh(accepted.id, endpoint.tenant, endpoint.provider, payload, headers, len(raw)))
+            unread = raw if len(raw) > LARGE else None
+            self._fresh(
+                Fresh(accepted.id, endpoint.tenant, endpoint.provider, content.payload, headers, len(raw), unread)
+            )
         body = b'{"status":"%s","id":%d}' % (_STATUS[accepted.verdict], accepted.id)
         return Response(endpoint.wire.ack, body)
 
@@ -177,9 +194,16 @@ class Receiver:
 
     # ── what it says, and where it goes ──
 
-    async def _parsed(self, endpoint: Endpoint, request: Request, raw: bytes) -> Any:
+    async def _content(
+        self, endpoint: Endpoint, request: Request, raw: bytes, headers: Headers, *, timed: bool
+    ) -> _Content:
+        """Raises Refused (400)."""
+        now = self._clock() if timed else None
         try:
-            return await asyncio.to_thread(parse_body, raw) if len(raw) > _LARGE else parse_body(raw)
+            if len(raw) <= LARGE:
+                return _content_of(endpoint, raw, headers, now)
+            async with self._large:
+                return await asyncio.to_thread(_large_content_of, endpoint, raw, headers, now)
         except ValueError as error:
             raise self._refused(400, endpoint, request, f"unparsable: {error}", told="unparsable") from None
 
@@ -206,9 +230,21 @@ def _check_type(endpoint: Endpoint, request: Request) -> None:
 
 
 async def _judged(endpoint: Endpoint, raw: bytes, headers: Headers, secrets: tuple[str, ...]) -> Refusal | None:
-    if len(raw) > _LARGE:  # hashing lets go of the interpreter, so that the others go on
+    if len(raw) > LARGE:  # hashing lets go of the interpreter, so that the others go on
         return await asyncio.to_thread(refusal, endpoint.hook, endpoint.provider, raw, headers, secrets)
     return refusal(endpoint.hook, endpoint.provider, raw, headers, secrets)
+
+
+def _content_of(endpoint: Endpoint, raw: bytes, headers: Headers, now: datetime | None) -> _Content:
+    """`now` is None where no time is signed. Raises ValueError for a body that is not parsable."""
+    payload = parse_body(raw)
+    stale = None if now is None else staleness(endpoint.hook, payload, headers, now)
+    return _Content(payload, _delivery_id(endpoint, payload, headers), stale)
+
+
+def _large_content_of(endpoint: Endpoint, raw: bytes, headers: Headers, now: datetime | None) -> _Content:
+    """The same without the payload, which is let go of on the caller's thread."""
+    return _content_of(endpoint, raw, headers, now)._replace(payload=None)
 
 
 def _delivery_id(endpoint: Endpoint, payload: Any, headers: Headers) -> str | None:

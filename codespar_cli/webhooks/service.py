@@ -64,5 +64,6 @@ def service(
         finally:
             await commit.close()
 
-    addresses = [*receiver.addresses, Address("GET", "/healthz", Health(store).answer), *more]
+    health = Health(store, trouble=lambda: commit.trouble)
+    addresses = [*receiver.addresses, Address("GET", "/healthz", health.answer), *more]
     return App(addresses, log=log, life=(storing, reader.alive, purge.alive, committing, *beside))

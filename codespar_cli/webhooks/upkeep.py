@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -15,16 +15,31 @@ from codespar_cli.server.requests import Refused, Request, Response, answer
 from codespar_cli.webhooks.inbox.store import InboxStore
 
 _PROBED_S = 1.0
+_TROUBLE_S = 60.0
 _PURGE_EVERY_S = 3600.0
 
 
 class Health:
     """`GET /healthz`: whether a delivery could be stored now. However often it is asked, the store is written once a
-    second."""
+    second.
 
-    def __init__(self, store: InboxStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+    `trouble` answers what kept the last delivery out. On a full disk the little that is written to look may still fit in,
+    so that counts until a delivery is stored again. Whoever stands in front may send none as long as the answer is 503:
+    when the same trouble has lasted for a minute, what is written to look counts again.
+    """
+
+    def __init__(
+        self,
+        store: InboxStore,
+        *,
+        trouble: Callable[[], Exception | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._last_trouble = trouble
+        self._known: Exception | None = None
+        self._known_since = float("-inf")
         self._asked_at = float("-inf")
         self._trouble: str | None = None
         self._turn = asyncio.Lock()
@@ -35,9 +50,19 @@ class Health:
             if self._clock() - self._asked_at >= _PROBED_S:
                 self._trouble = await asyncio.to_thread(self._probed)
                 self._asked_at = self._clock()
-        if self._trouble is not None:
-            raise Refused(503, f"the inbox cannot be written: {self._trouble}", told="the inbox cannot be written")
+        words = self._trouble or self._kept_out()
+        if words is not None:
+            raise Refused(503, f"the inbox cannot be written: {words}", told="the inbox cannot be written")
         return answer(200, status="ok")
+
+    def _kept_out(self) -> str | None:
+        """What kept the last delivery out, while that is news."""
+        found = self._last_trouble()
+        if found is not self._known:
+            self._known, self._known_since = found, self._clock()
+        if found is None or self._clock() - self._known_since >= _TROUBLE_S:
+            return None
+        return str(found) if isinstance(found, CodesparError) else type(found).__name__
 
     def _probed(self) -> str | None:
         try:
@@ -50,8 +75,17 @@ class Health:
 class Purge:
     """Deliveries older than `retention` go, once an hour."""
 
-    def __init__(self, store: InboxStore, retention: timedelta, *, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        store: InboxStore,
+        retention: timedelta,
+        *,
+        clock: Clock,
+        log: Log,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._store = store
+        self._sleep = sleep
         self._retention = retention
         self._clock = clock
         self._log = log
@@ -72,4 +106,6 @@ class Purge:
                     await asyncio.to_thread(self._store.purge, self._clock() - self._retention)
             except CodesparError as error:
                 self._log(f"old deliveries cannot be removed: {error}")
-            await asyncio.sleep(_PURGE_EVERY_S)
+            except Exception as error:  # a store that breaks its promise must not end this for good
+                self._log(f"old deliveries cannot be removed: {type(error).__name__}")
+            await self._sleep(_PURGE_EVERY_S)

@@ -11,7 +11,25 @@ import pytest
 from secrets_kit import CANARY, KEY, Project, done
 from terminal_kit import Person
 
+from codespar_cli.cli.running.child import replace_us
+from codespar_cli.errors import CodesparError
+
 MASKED = b"********"
+
+
+def test_a_command_that_cannot_be_become_leaves_our_signals_as_they_were(tmp_path):
+    """Whoever goes on with SIGPIPE's default would be ended by the next sender that is gone."""
+    signals = (signal.SIGPIPE, signal.SIGXFSZ)
+    before = [signal.getsignal(number) for number in signals]
+    for command in (["no-such-command-here"], [str(tmp_path)], ["a\0b"]):
+        with pytest.raises(CodesparError, match=r"no such command|permission denied|cannot be run|null"):
+            replace_us(command, {"PATH": "/usr/bin:/bin"})
+        assert [signal.getsignal(number) for number in signals] == before
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        os.write(writer, b"x")
+    os.close(writer)
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ KEYS = [
     "status",
     "received_at",
     "attempts",
+    "verified",
 ]
 
 
@@ -83,6 +84,7 @@ def test_json_has_exactly_the_keys_of_the_design(state, capsysbinary):
         "status": "dispatched",
         "received_at": "2026-11-23T12:00:00.000000Z",
         "attempts": 0,
+        "verified": True,
     }
     code, out, _ = codespar(capsysbinary, "webhook", "list", "-o", "jsonl")
     assert [json.loads(line) for line in out.splitlines()] == [row]
@@ -152,6 +154,8 @@ def test_raw_is_every_byte(state, capsysbinary):
     [
         (("--status", "ded"), 2, "did you mean `dead`"),
         (("--since", "yesterday"), 2, "--since: expected a duration"),
+        (("--since", "banana"), 2, "hint: --since 2h means two hours ago"),
+        (("--until", "banana"), 2, "hint: --until 2h means two hours ago"),
         (("--until", "1"), 2, "--until"),
         (("--id", "77"), 6, "no delivery 77"),
         (("--last", "0"), 2, "0"),

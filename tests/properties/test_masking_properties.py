@@ -7,8 +7,8 @@ import urllib.parse
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codespar_cli.cli.running.masking import GLIMPSE, MASK, Masker, mask
-from codespar_cli.cli.running.spellings import SHORTEST, spellings
+from codespar_cli.core.masking.masker import GLIMPSE, MASK, Masker, mask
+from codespar_cli.core.masking.spellings import SHORTEST, spellings
 
 # Few letters, so that values begin, overlap and contain each other.
 NEEDLES = st.sets(st.text("abc", min_size=4, max_size=20).map(str.encode), min_size=1, max_size=30)

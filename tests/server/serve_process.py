@@ -95,6 +95,15 @@ class Server:
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         return int(found[1]) * 1024
 
+    @property
+    def starved(self):
+        """Seconds for which its event loop and this thread were ready to run, and others had the processors.
+
+        The second number of schedstat (kernel.org, "Scheduler Statistics"); 0 where the system does not tell.
+        """
+        files = (Path(f"/proc/{self.process.pid}/schedstat"), Path("/proc/thread-self/schedstat"))
+        return sum(int(file.read_text().split()[1]) for file in files if file.exists()) / 1e9
+
     def end(self, number=signal.SIGTERM):
         """Exit code, and everything that was said on stderr."""
         self.process.send_signal(number)
@@ -113,14 +122,20 @@ def spawn(directory, *options, plugins=PLUGINS, environ=()):
     )
 
 
-@contextmanager
 def serving(directory, *options, port=0, **named):
-    process = spawn(directory, "--port", str(port), *options, **named)
-    server = Server(process, port)
+    return listening(spawn(directory, "--port", str(port), *options, **named))
+
+
+@contextmanager
+def listening(process):
+    """The server of a process, once it says where it is. Killed at the end, if it has not ended by itself."""
+    server = Server(process, 0)
     try:
         end = time.monotonic() + 30
+        said = select.poll()  # `select` knows no descriptor above 1023, and a long run of tests may have them
+        said.register(process.stderr, select.POLLIN)
         while not (found := re.search(r"listening on http://[^\s]*:(\d+)\n", server.said)):
-            ready, _, _ = select.select([process.stderr], [], [], max(end - time.monotonic(), 0))
+            ready = said.poll(max(end - time.monotonic(), 0) * 1000)
             part = os.read(process.stderr.fileno(), 65536) if ready else b""
             assert part, f"it does not listen: {server.said}"
             server.said += part.decode()

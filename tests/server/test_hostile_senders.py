@@ -20,12 +20,13 @@ def server(tmp_path_factory):
 
 
 def good(server):
-    """Seconds until a genuine delivery is answered 200, on a connection of its own."""
-    began = time.monotonic()
+    """Seconds until a genuine delivery is answered 200, on a connection of its own; those for which the machine was busy
+    with something else do not count."""
+    began, starved = time.monotonic(), server.starved
     number = next(numbers)
     status, _, _ = server.post(push(number), f"good-{number}")
     assert status == 200
-    return time.monotonic() - began
+    return time.monotonic() - began - (server.starved - starved)
 
 
 @contextmanager
@@ -100,10 +101,13 @@ SIGNED = [line for line in headers_of(push()).split("\r\n") if line and not line
         (head(start="POST /webhooks/%00 HTTP/1.1"), 404),
         (head(start="POST /webhooks/%ff%fe HTTP/1.1"), 404),
         (head(start="POST /webhooks/github%2f HTTP/1.1"), 404),
+        (head(start="POST /webhooks/default%2Fgithub HTTP/1.1"), 404),
+        (head(start="POST /webhooks%2fgithub HTTP/1.1"), 404),
+        (head(start="POST /webhooks/git%68ub HTTP/1.1"), 401),
         (head(start="POST /webhooks/" + "a/" * 5000 + " HTTP/1.1"), 404),
         (head(start="POST /webhooks/\xe9 HTTP/1.1"), 400),
         (head("Content-Length: 1000000000", *SIGNED, body=b"x" * 100_000), 413),
-        (head("Content-Length: 1000000000", body=b"x" * 100_000), 401),
+        (head("Content-Length: 1000000000", body=b"x" * 100_000), 413),
         (head("Content-Length: 4", "Content-Encoding: gzip", *SIGNED, body=b"\x1f\x8b\x08\x00"), 415),
     ],
     ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else None,
@@ -232,11 +236,11 @@ def test_what_has_no_end_is_cut_off(server, name):
     with well(server):
         pass
     for thread in threads:
-        thread.join(25)
+        thread.join(90)
     cut_off = [not thread.is_alive() for thread in threads]
     stop.set()
     for thread in threads:
-        thread.join(25)
+        thread.join(90)
     assert all(cut_off)
     assert max(each[0] for each in sent) < 1 << 30
     assert server.rss < MOST
@@ -281,18 +285,19 @@ def test_many_large_slow_bodies_keep_nobody_out(server):
 
 @pytest.mark.slow
 def test_two_hundred_senders_of_a_byte_at_a_time_are_cut_off(server):
-    """In the headers after 10 s, in the body after 20 s, however diligently they send."""
-    data = request(push(0, 5000), "slow")
+    """In the headers after 10 s, in the body after 20 s, however diligently they send: a quick machine sends some
+    thousand bytes of each until then, and never all of them."""
+    data = request(push(0, 500_000), "slow")
     with ExitStack() as stack:
         senders = {raw(server, data[: 20 + number * 7], stack): 20 + number * 7 for number in range(200)}
         began, slowest = time.monotonic(), 0.0
-        while senders and time.monotonic() - began < 40:
+        while senders and time.monotonic() - began < 120:  # a slow machine has 200 to look at in each round
             for connection, at in list(senders.items()):
                 try:
                     connection.setblocking(False)
                     connection.send(data[at : at + 1])
                     senders[connection] = at + 1
-                    if connection.recv(1) == b"":
+                    if connection.recv(65536) == b"":
                         del senders[connection]
                 except BlockingIOError:
                     pass

@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 import threading
+import time
 
 import pytest
-from serve_process import PLUGINS, fails, push, read_answer, request, serving, sign
+from serve_process import PLUGINS, fails, listening, push, read_answer, request, serving, sign, spawn
 
 OPEN = PLUGINS.replace('secret = "env:GITHUB_HOOK"', "")
 
@@ -57,9 +59,30 @@ def test_a_reference_without_a_value_is_an_error(tmp_path, value, monkeypatch):
 def test_nothing_is_verified_on_loopback_only(tmp_path):
     with serving(tmp_path, "--insecure-no-verify", plugins=OPEN) as server:
         assert server.post(push(), **{"X-Hub-Signature-256": None})[0] == 200
-    code, said = fails(tmp_path, "--insecure-no-verify", "--host", "0.0.0.0", "--port", "0", plugins=OPEN)
-    assert code == 2
-    assert "loopback" in said
+    with socket.socket() as other:  # it is refused before it could be found that the port is taken
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        for host in ("0.0.0.0", "::", "192.0.2.7"):
+            code, said = fails(tmp_path, "--insecure-no-verify", "--host", host, "--port", port, plugins=OPEN)
+            assert code == 2
+            assert "--insecure-no-verify: expected a loopback address" in said
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_where_nothing_is_verified_a_secret_may_be_missing(tmp_path, value, monkeypatch):
+    monkeypatch.delenv("OTHER", raising=False)
+    plugins = PLUGINS.replace("GITHUB_HOOK", "OTHER")
+    environ = {} if value is None else {"OTHER": value}
+    with serving(tmp_path, "--insecure-no-verify", plugins=plugins, environ=environ) as server:
+        assert "`github` could not be verified: integrations.github.secret: `env:OTHER` has no value\n" in server.said
+        assert server.post(push(), **{"X-Hub-Signature-256": None})[0] == 200
+
+
+def test_where_nothing_is_verified_and_no_secret_is_meant_nothing_is_missed(tmp_path):
+    with serving(tmp_path, "--insecure-no-verify", plugins=OPEN) as server:
+        assert server.get("/healthz")[0] == 200
+        assert "could not be verified" not in server.end()[1]
 
 
 @pytest.mark.parametrize(
@@ -134,8 +157,58 @@ def test_a_signal_ends_it_when_what_is_under_way_is_done(tmp_path, number):
                 socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
         busy.sendall(data[-10:])
         assert read_answer(busy)[0] == 200
-        assert server.process.wait(20) == 0
+        server.process.wait(20)
+        code, said = server.end()
+    assert code == 0
+    assert [line for line in said.splitlines() if "stopping" in line] == [
+        "stopping: 1 request is under way and gets 10 s"
+    ]
     assert len(stored(tmp_path)) == 1
+
+
+def test_its_end_names_what_routes_get(tmp_path):
+    with serving(tmp_path, plugins=PLUGINS + '[[routes]]\nname = "r"\nrun = ["true"]\n') as server:
+        code, said = server.end()
+    assert code == 0
+    assert said.endswith("\nstopping: no request is under way; what routes do gets 5 s\n")
+
+
+ROUTED = (
+    PLUGINS
+    + """
+[[routes]]
+name = "triage"
+run = [{python}, "-c", "import sys; sys.exit('refused ' + sys.argv[1])", {secret}]
+attempts = 1
+"""
+)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_what_a_command_says_of_a_secret_is_neither_kept_nor_logged(tmp_path, ignored):
+    """Nor is a failure taken for success where whoever started it ignores what becomes of children."""
+    secret = "a-secret-of-githubs"
+    plugins = ROUTED.format(python=json.dumps(sys.executable), secret=json.dumps(secret))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN) if ignored else None
+    try:
+        process = spawn(tmp_path, "--port", "0", plugins=plugins, environ={"GITHUB_HOOK": secret})
+    finally:
+        if ignored:
+            signal.signal(signal.SIGCHLD, before)
+    with listening(process) as server:
+        assert server.post(push(), **{"X-Hub-Signature-256": sign(push(), secret)})[0] == 200
+        end = time.monotonic() + 20
+        while stored(tmp_path)[0][2] != "dead":
+            assert time.monotonic() < end, stored(tmp_path)
+        code, said = server.end()
+    assert code == 0
+    assert "ended with exit code 1: refused ********; given up" in said
+    with sqlite3.connect(tmp_path / "state" / "inbox.db") as database:
+        ((error,),) = database.execute("SELECT error FROM task").fetchall()
+    assert error.endswith("exit code 1: refused ********")
+    assert secret not in said
+    for path in (tmp_path / "state").iterdir():
+        assert secret.encode() not in path.read_bytes()
 
 
 def test_the_second_signal_ends_it_at_once(tmp_path):
@@ -268,3 +341,19 @@ def test_a_full_disk_is_503_until_there_is_room(tmp_path):
     assert code == 0
     kept = {name for _, name, _ in stored(tmp_path)}
     assert kept == {"0", "99", *(str(number) for number, status in enumerate(statuses, 1) if status == 200)}
+
+
+def test_on_a_full_disk_it_is_not_well_however_little_still_fits(tmp_path):
+    """A large delivery finds no room, a page would: it is not well until a delivery is stored again."""
+    import resource
+
+    with serving(tmp_path) as server:
+        assert server.post(push(0), "0")[0] == 200
+        assert server.get("/healthz")[0] == 200
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+        assert server.post(push(1, 500_000), "1")[0] == 503
+        assert server.get("/healthz")[0] == 503
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
+        assert server.get("/healthz")[0] == 503
+        assert server.post(push(1, 500_000), "1")[0] == 200
+        assert server.get("/healthz")[0] == 200

@@ -241,6 +241,8 @@ def test_a_large_body_is_refused_by_what_is_declared_and_by_what_comes(tmp_path)
             declared = await ask(it.app, "/webhooks/github", [raw], headers, declared=10**12)
             counted = await ask(it.app, "/webhooks/github", [b"x" * 600] * 5, headers)
             assert (declared.status, counted.status) == (413, 413)
+            unsigned = await ask(it.app, "/webhooks/github", [raw], [], declared=10**12)
+            assert unsigned.status == 413  # limits come before signatures
             fits = body_of("github", pad="")
             fits += b" " * (1000 - len(fits))
             assert (await it.post("/webhooks/github", fits, signed(hook, fits))).status == 200

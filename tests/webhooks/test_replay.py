@@ -305,3 +305,17 @@ def test_a_thousand_payloads_take_less_than_a_second():
     outcomes = replay(*payloads_in("x", "\n".join([body] * 1000).encode()))
     assert time.perf_counter() - start < 2  # alone it takes a third of a second
     assert {outcome.status for outcome in outcomes} == {"handled"}
+
+
+def test_a_connector_of_ours_that_waits_after_all_gets_its_loop():
+    class Waiting(GitHub):
+        __module__ = "codespar_cli.plugins.integrations.waiting"
+        begun = 0
+
+        async def handle_webhook(self, payload, headers):
+            type(self).begun += 1
+            await asyncio.sleep(0)
+            return await super().handle_webhook(payload, headers)
+
+    [outcome] = Replay({"github": Waiting()}).run([Payload("x", json.loads(GITHUB))])
+    assert (outcome.status, outcome.event.event_type, Waiting.begun) == ("handled", "workflow_run.completed", 2)

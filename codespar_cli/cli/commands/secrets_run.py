@@ -16,7 +16,7 @@ from codespar_cli.core.hidden import Hidden, without_frames
 from codespar_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from codespar_cli.cli.running.spellings import Spellings
+    from codespar_cli.core.masking.spellings import Spellings
 
 CONTEXT = {"allow_interspersed_args": False}
 
@@ -108,7 +108,7 @@ class Given(NamedTuple):
 
 
 def _given(session: Session, wanted: dict[str, str] | None, hidden: frozenset[str]) -> Hidden[Given]:
-    from codespar_cli.cli.running.spellings import SHORTEST, spellings
+    from codespar_cli.core.masking.spellings import SHORTEST, spellings
 
     names = _all_possible(session, hidden) if wanted is None else wanted
     secrets = {name: read(session, key) for name, key in names.items()}

@@ -11,8 +11,6 @@ from codespar_cli.core.text import visible
 from codespar_cli.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    import socket
-
     from codespar_cli.webhooks.endpoints import Endpoints
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,16 +39,24 @@ def serve(
     registry = session.registry("secrets", "integrations", "observability")
     found = receiving(session.config, registry, verify=not insecure_no_verify, clock=session.clock)
     _refuse_without_secrets(found.endpoints, session)
-    settings = session.config.serve
     log = PacedLog(session.terminal.note)
     served = found.app(log)  # what a route names and nobody has is told before we listen
-    listening = listen(settings.get("host", HOST) if host is None else host, _port(port, settings.get("port", PORT)))
+    settings = session.config.serve
+    listening = listen(
+        settings.get("host", HOST) if host is None else host,
+        _port(port, settings.get("port", PORT)),
+        allow=_refuse_beyond_loopback if insecure_no_verify else lambda address: None,
+    )
     with listening:
-        if insecure_no_verify:
-            _refuse_beyond_loopback(listening)
         for line in found.endpoints.left_out:
             session.terminal.note(line)
-        run(served, listening, ready=lambda url: _tell(session, found.endpoints, url), log=log)
+        run(
+            served,
+            listening,
+            ready=lambda url: _tell(session, found.endpoints, url),
+            stopping=lambda requests: session.terminal.note(_stopping(requests, bool(session.config.routes))),
+            log=log,
+        )
         log.flush()
     return 0
 
@@ -77,14 +83,24 @@ def _refuse_without_secrets(endpoints: Endpoints, session: Session) -> None:
     )
 
 
-def _refuse_beyond_loopback(listening: socket.socket) -> None:
+def _refuse_beyond_loopback(address: str) -> None:
     from codespar_cli.server.serving import is_loopback
 
-    if not is_loopback(listening):
+    if not is_loopback(address):
         raise UsageError(
             "--insecure-no-verify: expected a loopback address, found one that others can reach",
             hint=f"codespar serve --host {HOST} --insecure-no-verify",
         )
+
+
+def _stopping(requests: int, routes: bool) -> str:
+    from codespar_cli.server.serving import DRAIN_S
+    from codespar_cli.webhooks.routes.dispatcher import END_WITHIN_S
+
+    what = {0: "no request is under way", 1: f"1 request is under way and gets {DRAIN_S} s"}.get(
+        requests, f"{requests} requests are under way and get {DRAIN_S} s"
+    )
+    return f"stopping: {what}" + (f"; what routes do gets {END_WITHIN_S:g} s" if routes else "")
 
 
 def _tell(session: Session, endpoints: Endpoints, url: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +36,9 @@ def doctor(
     ids: Annotated[
         list[int] | None, typer.Option("--id", metavar="N", help="of the inbox: this one; repeatable")
     ] = None,
-    provider: Annotated[str | None, typer.Option(metavar="NAME", help="who sent it, where it does not say")] = None,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="who sent it, where neither it nor its shape says")
+    ] = None,
     header: HeaderOption = None,
     output: OutputOption = Output.table,
 ) -> int:
@@ -44,6 +48,7 @@ def doctor(
     a signature is spelled wrong. Exit code 0 when every delivery is genuine, 5 when one is not.
     """
     from codespar_cli.webhooks.diagnosis import Doctor
+    from codespar_cli.webhooks.recognition import shaped_like
     from codespar_cli.webhooks.replay import Replay
 
     session: Session = context.obj
@@ -54,11 +59,17 @@ def doctor(
         require_known(provider, integrations)
     asked = Replay(integrations, provider=provider, headers=headers_of(header))
     examiner = Doctor(integrations, session.clock(), session.tenant)
+
+    def sender(payload: Payload, name: str | None) -> str | None:
+        fits = shaped_like(integrations, payload) if name is None else ()
+        return fits[0] if len(fits) == 1 else name
+
     with ExitStack() as stack:
         found = []
         for payload in _payloads(stack, session, file, tuple(ids or ())):
             _readable(payload)
-            found.append(examiner.examine(*asked.told(payload)))
+            told, name = asked.told(payload)
+            found.append(examiner.examine(told, sender(told, name)))
     if output is Output.json:
         session.terminal.json([_json(diagnosis) for diagnosis in found])
     else:
@@ -66,7 +77,7 @@ def doctor(
             _tell(session, diagnosis)
     bad = sum(1 for diagnosis in found if not diagnosis.genuine)
     if not found:
-        raise NotFoundError("there is no payload to look at")
+        raise NotFoundError("there is no payload to look at", hint="codespar webhook doctor --id N")
     if bad:
         noun = "delivery is" if len(found) == 1 else "deliveries are"
         raise IntegrityError(f"{bad} of {len(found)} {noun} not genuine", code="bad_signature")
@@ -87,7 +98,8 @@ def _payloads(stack: ExitStack, session: Session, file: str | None, ids: tuple[i
 
 def _readable(payload: Payload) -> None:
     if payload.trouble == "missing":
-        raise NotFoundError(f"no such file: `{payload.source}`")
+        hint = f"ls {shlex.quote(str(Path(payload.source).parent))}"
+        raise NotFoundError(f"no such file: `{payload.source}`", hint=hint)
     if payload.trouble == "unreadable":
         raise CodesparError(f"cannot be read: {payload.error}", file=payload.source)
 

@@ -32,7 +32,11 @@ def list_(
     event: Annotated[str | None, typer.Option(metavar="GLOB", help="only event types that match: issue.*")] = None,
     output: StreamOption = StreamOutput.table,
 ) -> int:
-    """Show what was received and what became of it, oldest first. All options that are given must hold."""
+    """Show what was received and what became of it, oldest first.
+
+    All options that are given must hold, and so must --tenant NAME: without it all tenants are looked at. Verified is
+    `no` for what came in under `serve --insecure-no-verify`: anybody may have sent it.
+    """
     session: Session = context.obj
     wanted = Choice(tuple(ids or ()), last, since, until, status, provider, event).filter(session)
     with opened_inbox(session) as store:
@@ -65,11 +69,12 @@ def show(
         if body is None:
             raise NotFoundError(f"the inbox has no delivery {number}", hint="codespar webhook list --last 20")
         tasks = store.tasks_of(number)
+    routes = {route["name"] for route in session.config.routes}
     if raw:
         session.terminal.raw(body.raw)
     elif output is Output.json:
-        session.terminal.json(views.body_json(body, tasks))
+        session.terminal.json(views.body_json(body, tasks, routes))
     else:
-        for line in views.body_lines(body, tasks):
+        for line in views.body_lines(body, tasks, routes):
             session.terminal.line(line)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ from codespar_cli.cli.webhook_choice import (
     require_known,
     target_of,
 )
-from codespar_cli.errors import UsageError
+from codespar_cli.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from codespar_cli.webhooks.inbox.store import InboxStore
@@ -79,7 +80,8 @@ def replay(
 
     They run through the handlers of the active integrations once more, without any other effect unless --to or
     --dispatch asks for one. A FILE holds a bare payload, a record of a delivery ({"headers", "body" or "body_b64",
-    "provider"}), a JSON array or one document a line of either; without files an option chooses deliveries of the inbox.
+    "provider"}), a JSON array or one document a line of either; without files an option chooses deliveries of the inbox,
+    all tenants' unless --tenant NAME asks for one.
     Exit codes: 5 a signature is not good, 1 a handler failed, a target did not answer 2xx or --diff found a difference,
     6 a file or an id is missing or no integration took any payload.
     """
@@ -111,10 +113,12 @@ def replay(
             dry=dry_run,
         )
         asked = views.Asked(diff=diff, to=to is not None, dispatch=dispatch, dry=dry_run)
-        return _finish(session, run.run(payloads), asked, output)
+        return _finish(session, run.run(payloads), asked, output, files)
 
 
-def _finish(session: Session, outcomes: Iterator[Outcome], asked: views.Asked, output: Output) -> int:
+def _finish(
+    session: Session, outcomes: Iterator[Outcome], asked: views.Asked, output: Output, files: list[str] | None
+) -> int:
     """Show them as they come. Raises the error that all of them come to."""
     from codespar_cli.webhooks.outcome import Tally
 
@@ -122,10 +126,20 @@ def _finish(session: Session, outcomes: Iterator[Outcome], asked: views.Asked, o
     views.show(session.terminal, tally.passing(outcomes), asked, as_json=output is Output.json)
     if output is not Output.json:
         session.terminal.note(views.replay_summary(tally, asked))
+    if not tally.total:
+        raise _nothing(files)
     failure = tally.failure()
     if failure is not None:
         raise failure
     return 0
+
+
+def _nothing(files: list[str] | None) -> NotFoundError:
+    if not files:
+        words, hint = "no delivery of the inbox is like that", "codespar webhook list --last 20"
+    else:
+        words, hint = "there is no payload to replay", f"ls {shlex.join(files)}"
+    return NotFoundError(words, code="not_handled", hint=hint)
 
 
 def _check(files: list[str] | None, choice: Choice, *, to: str | None, sign_with: str | None, dispatch: bool) -> None:

@@ -8,9 +8,9 @@ import os
 import select
 from typing import NamedTuple
 
-from codespar_cli.cli.running.masking import Masker
-from codespar_cli.cli.running.spellings import Spellings
 from codespar_cli.cli.running.terminal import open_output_pty
+from codespar_cli.core.masking.masker import Masker
+from codespar_cli.core.masking.spellings import Spellings
 
 CHUNK = 65_536
 _PIPE_BYTES = 1 << 20

@@ -11,14 +11,14 @@ import os
 import selectors
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from codespar_cli.cli.running.channels import Channel, open_outputs
-from codespar_cli.cli.running.masking import Masker
 from codespar_cli.cli.running.signals import SignalRelay, stop_as_asked
-from codespar_cli.cli.running.spellings import Spellings
 from codespar_cli.cli.running.terminal import BorrowedTerminal, copy_size, is_ours, open_pty
 from codespar_cli.core.core_dumps import limit_given_back
+from codespar_cli.core.masking.masker import Masker
+from codespar_cli.core.masking.spellings import Spellings
 from codespar_cli.errors import CodesparError
 
 PATIENCE = 0.05
@@ -38,10 +38,8 @@ def borrow_terminal() -> BorrowedTerminal | None:
 
 def replace_us(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Become the command. Raises CodesparError; does not return."""
-    for number in _DEFAULTS:
-        signal.signal(number, signal.SIG_DFL)
     try:
-        with limit_given_back():
+        with limit_given_back(), _signals_given_back():
             os.execvpe(command[0], list(command), dict(environ))  # noqa: S606
     except (OSError, ValueError) as error:
         raise _cannot(command[0], error) from None
@@ -65,6 +63,17 @@ def run(
         if terminal is not None:
             terminal.give_back()
         relay.stop()
+
+
+@contextlib.contextmanager
+def _signals_given_back() -> Iterator[None]:
+    """As another program expects them. Whoever goes on here all the same is not to die of a pipe that nobody reads."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in _DEFAULTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Child:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.clock import iso, iso_second
@@ -11,7 +11,7 @@ from codespar_cli.core.clock import iso, iso_second
 if TYPE_CHECKING:
     from codespar_cli.webhooks.inbox.delivery import Body, Delivery
 
-HEADERS = ("id", "received", "provider", "event", "severity", "status", "attempts", "title")
+HEADERS = ("id", "received", "provider", "verified", "event", "severity", "status", "attempts", "title")
 REDACTED = "[redacted]"
 _SHUT = ("signature", "sign", "auth", "cookie", "token", "secret", "password", "api-key", "apikey", "credential", "jwt")
 
@@ -31,6 +31,7 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
         "status": delivery.status,
         "received_at": iso(delivery.received_at),
         "attempts": delivery.attempts,
+        "verified": delivery.verified,
     }
 
 
@@ -38,8 +39,9 @@ def delivery_row(delivery: Delivery) -> tuple[object, ...]:
     told = delivery.told
     return (
         delivery.id,
-        iso_second(delivery.received_at),
+        iso_second(delivery.received_at.replace(microsecond=0)),  # within that second, not after it
         delivery.provider,
+        _yes_or_no(delivery.verified),
         told.event_type if told else "-",
         told.severity if told else "-",
         delivery.status,
@@ -48,8 +50,9 @@ def delivery_row(delivery: Delivery) -> tuple[object, ...]:
     )
 
 
-def body_json(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) -> dict[str, Any]:
-    """What `list` says, and the rest: `size` in bytes, headers as pairs, the whole event, tasks."""
+def body_json(body: Body, tasks: Sequence[tuple[str, str, int, str | None]], routes: Collection[str]) -> dict[str, Any]:
+    """What `list` says, and the rest: `size` in bytes, headers as pairs, the whole event, tasks. `routes` are the names
+    of those that are configured."""
     told = body.delivery.told
     return {
         **delivery_json(body.delivery),
@@ -58,13 +61,13 @@ def body_json(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) -> 
         "headers": [[name, shown_header(name, value)] for name, value in body.headers],
         "event": _event(told.event) if told else None,
         "tasks": [
-            {"route": route, "state": state, "attempts": attempts, "error": error}
+            {"route": route, "state": state, "attempts": attempts, "error": error, "configured": route in routes}
             for route, state, attempts, error in tasks
         ],
     }
 
 
-def body_lines(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) -> Iterator[str]:
+def body_lines(body: Body, tasks: Sequence[tuple[str, str, int, str | None]], routes: Collection[str]) -> Iterator[str]:
     delivery, told = body.delivery, body.delivery.told
     facts = [
         ("delivery", str(delivery.id)),
@@ -72,6 +75,7 @@ def body_lines(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) ->
         ("tenant", delivery.tenant),
         ("delivery id", delivery.delivery_id),
         ("received", iso(delivery.received_at)),
+        ("verified", _yes_or_no(delivery.verified)),
         ("status", delivery.status),
         ("error", delivery.error),
         ("event", told and f"{told.event_type} ({told.severity})"),
@@ -84,12 +88,18 @@ def body_lines(body: Body, tasks: Sequence[tuple[str, str, int, str | None]]) ->
         yield f"{'header':<12} {name}: {shown_header(name, value)}"
     for route, state, attempts, error in tasks:
         times = f"{attempts} attempt{'' if attempts == 1 else 's'}"
-        yield f"{'route':<12} {route}: {state}, {times}" + (f", {error}" if error else "")
+        lost = state == "waiting" and route not in routes
+        words = (times, error, "waits for a route of this name, which plugins.toml does not have" if lost else None)
+        yield f"{'route':<12} {route}: {state}, {', '.join(filter(None, words))}"
 
 
 def shown_header(name: str, value: str) -> str:
     """The value, but of none that proves who somebody is: with a signature and its body a delivery can be made again."""
     return REDACTED if any(word in name.lower() for word in _SHUT) else value
+
+
+def _yes_or_no(verified: bool) -> str:
+    return "yes" if verified else "no"
 
 
 def _event(text: str) -> Any:

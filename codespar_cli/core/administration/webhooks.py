@@ -20,7 +20,8 @@ class Wire(NamedTuple):
 
     The signature is the lower-case hex of an HMAC-SHA-256 over the raw body, after `signature_prefix`, unless the
     connector's `verify_signature` knows better. Only `skew` is about a signed time: None means that the provider signs
-    none and a delivery cannot be told by its age. `max_body` is in bytes, `ack` is the status the provider wants to see
+    none and a delivery cannot be told by its age. With `shared_token` the signature's header holds the secret itself, and
+    is never stored. `max_body` is in bytes, `ack` is the status the provider wants to see
     for a delivery that was taken.
     """
 
@@ -33,6 +34,7 @@ class Wire(NamedTuple):
     max_body: int = 1 << 20
     content_types: tuple[str, ...] = (JSON,)
     ack: int = 200
+    shared_token: bool = False
 
     @property
     def signed(self) -> bool:

@@ -26,7 +26,7 @@ _COMMON: dict[str, Check] = {
         REFERENCE, listing(REFERENCE), expected="`secret:KEY`, `env:NAME`, `file:PATH` or a list of them", shown=False
     ),
     "severity": mapping(choice("critical", "error", "warning", "info")),
-    "max_body": simple(A_SIZE, _is_size),
+    "max_body": simple(A_SIZE, _is_size, hint='max_body = "25MiB"'),
     "token": REFERENCE,
     "api": TEXT,
 }

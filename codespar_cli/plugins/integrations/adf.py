@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _MAX_NODES = 5_000
+_MAX_PARTS = 1_000
+_MAX_TEXT = 32_768  # as much as Jira lets a field hold
 _ENDS_A_LINE = frozenset({"paragraph", "heading", "codeBlock", "tableRow", "caption", "blockTaskItem", "taskItem"})
 # Nodes without text of their own, and which attribute a reader sees.
 _SHOWN = {
@@ -23,7 +25,7 @@ _SHOWN = {
 
 
 def plain_text(value: Any) -> str | None:
-    """Text as it is, a document as its text, at most 5,000 nodes of it; None for everything else."""
+    """Text as it is, a document as its text, at most 5,000 nodes of it and 1,000 right within one; None for everything else."""
     if isinstance(value, str):
         return value
     if not isinstance(value, Mapping):
@@ -47,7 +49,7 @@ def _own_text(node: Mapping[str, Any]) -> str:
     if kind == "hardBreak":
         return "\n"
     if isinstance(text, str):
-        return text
+        return text[:_MAX_TEXT]
     if isinstance(attributes, Mapping) and isinstance(kind, str):
         shown = (attributes.get(name) for name in _SHOWN.get(kind, ()))
         return next((text for text in shown if isinstance(text, str) and text), "")
@@ -56,7 +58,7 @@ def _own_text(node: Mapping[str, Any]) -> str:
 
 def _parts(node: Mapping[str, Any]) -> list[Any]:
     content, kind = node.get("content"), node.get("type")
-    parts = content[:_MAX_NODES] if isinstance(content, list) else []
+    parts = content[:_MAX_PARTS] if isinstance(content, list) else []
     if any(isinstance(part, str) for part in parts):  # text stands in nodes of its own
         parts = [part for part in parts if not isinstance(part, str)]
     if kind == "listItem":

@@ -156,7 +156,7 @@ def asked(
     if token is None:
         return None
     given = options.get("api")
-    base = own_address(given, default, services, key=f"integrations.{provider}.api", is_providers=is_providers)
+    base = own_address(given, default, services, key="api", is_providers=is_providers)
 
     def question() -> Question | None:
         value = (services.resolve(token) or "").strip()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from codespar_cli.core.administration.webhooks import FORM, JSON, Wire
@@ -60,7 +61,17 @@ SEVERITIES: dict[str, Severity] = {
 _STATES = ("status", "state", "alertstate", "monitorstatus", "severity", "event")
 _TYPE = ("alerttype", "type", "level", "severity")
 _PRIORITY = ("alertpriority", "monitorpriority", "priority", "severity")
-_TITLE = ("title", "eventtitle", "alerttitle", "incidenttitle", "monitorname", "subject", "summary", "name")
+_TITLE = (
+    "title",
+    "eventtitle",
+    "alerttitle",
+    "incidenttitle",
+    "alertname",
+    "monitorname",
+    "subject",
+    "summary",
+    "name",
+)
 _DETAIL = ("body", "text", "textonlymsg", "eventmsg", "message", "eventmessage", "description", "incidentmsg",
            "incidentmessage", "alertstatus", "alertmessage")  # fmt: skip
 _LINK = (
@@ -75,7 +86,7 @@ _LINK = (
     "monitorurl",
     "href",
 )
-_TIME = ("date", "dateposix", "timestamp", "lastupdated", "lastupdatedposix", "occurredat")
+_TIME = ("date", "dateposix", "timestamp", "lastupdated", "lastupdatedposix", "occurredat", "alerttime", "firetime")
 _CYCLE = ("alertcyclekey", "cyclekey", "alertcycleid")
 _GROUP = ("aggregkey", "aggregationkey", "eventaggregkey", "dedupkey", "deduplicationkey")
 _MONITOR = ("alertid", "monitorid")
@@ -91,7 +102,12 @@ _ALERTS_OWN = (
     "alertquery",
     "alertscope",
 )
-_WRAPPERS = frozenset({"metadata", "details", "customdetails", "data", "payload", "datadog", "context", "fields"})
+_WRAPPERS = frozenset(
+    ["metadata", "details", "customdetails", "data", "payload", "datadog", "context", "fields", "labels", "annotations"]
+)
+# What is looked at of a payload: no template has more keys, and no fact is longer.
+_MAX_KEYS = 1000
+_LONGEST = 20_000
 _NATIVE = {
     "transition": ("alerttransition", "transition"),
     "alert_type": ("alerttype",),
@@ -129,7 +145,7 @@ class Datadog(Connector):
     id = "datadog"
     name = "Datadog"
     severities = SEVERITIES
-    wire = Wire(signature_header="X-Codespar-Token", content_types=(JSON, FORM))
+    wire = Wire(signature_header="X-Codespar-Token", content_types=(JSON, FORM), shared_token=True)
 
     def view(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         return Said.of(payload)
@@ -190,7 +206,7 @@ class Datadog(Connector):
         return Facts(
             titles=(said.first(*_TITLE), _unfenced(body)),
             words=_words(event_type, said),
-            urls=(*(said.first(name) for name in _LINK), *_OWN_LINK.findall((body or "")[:20_000])[:1]),
+            urls=(*(said.first(name) for name in _LINK), *_OWN_LINK.findall(body or "")[:1]),
             times=(_seconds(said.first(name)) for name in _TIME),
             detail=_unfenced(body),
             external_id=said.first(*_CYCLE, *_GROUP, "incidentuuid", "incidentpublicid", *_MONITOR, "id"),
@@ -215,14 +231,14 @@ class Said(dict[str, Any]):
         if isinstance(payload, cls):
             return payload
         said, nested = cls(), []
-        for key, value in payload.items() if isinstance(payload, Mapping) else ():
+        for key, value in islice(payload.items(), _MAX_KEYS) if isinstance(payload, Mapping) else ():
             name = _name(key)
             if isinstance(value, Mapping):
                 nested.append(("" if name in _WRAPPERS else name, value))
             else:
                 said._put(name, value)
         for outer, table in nested:
-            for key, value in table.items():
+            for key, value in islice(table.items(), _MAX_KEYS):
                 name = _name(key)
                 said._put(name if name.startswith(outer) else outer + name, value)
         return said
@@ -249,7 +265,7 @@ def _text(value: Any) -> str | None:
         return str(value)
     if not isinstance(value, str):
         return line(value)
-    text = value.strip()
+    text = value[:_LONGEST].strip()
     if not text or (text[0] == "$" and text[1:].isidentifier()) or (len(text) < 10 and text.lower() in _UNFILLED):
         return None
     return text
@@ -315,7 +331,7 @@ def _unfenced(body: str | None) -> str | None:
     """Without the `%%%` lines that mark Datadog's Markdown."""
     if body is None or "%%%" not in body:
         return body
-    return "\n".join(row for row in body[:20_000].split("\n") if row.strip() != "%%%").replace("%%%", "")
+    return "\n".join(row for row in body.split("\n") if row.strip() != "%%%").replace("%%%", "")
 
 
 def _seconds(text: str | None) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from codespar_cli.core.clock import EPOCH, parse_moment
@@ -16,6 +17,8 @@ from codespar_cli.core.text import clean_block, clean_line
 MAX_URL = 2048
 MAX_FILES = 300
 _MAX_SCANNED = 10_000
+_MAX_READ = 1 << 18
+_LONGEST_LINE = 1024
 _LARGEST = 10**18
 _URL = re.compile(
     r"https?://(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>\d{1,5}))?(?:[/?#][^\s<>\"\\`]*)?"
@@ -68,11 +71,26 @@ def block(value: Any, limit: int) -> str | None:
     return (clean_block(value, limit) or None) if isinstance(value, str) else None
 
 
+def last(value: Any, path: str, limit: int) -> list[Any]:
+    """The end of the list there, at most `limit` items of it."""
+    found = at(value, path)
+    return found[-limit:] if isinstance(found, list) else []
+
+
 def lines(values: Iterable[Any], limit: int = MAX_FILES) -> tuple[str, ...]:
-    """Each different line once, in the order found, at most `limit` of them."""
+    """Each different line once, in the order found, at most `limit` of them.
+
+    Of what is given, 10,000 values and 262,144 characters are looked at: `values` may go on for megabytes.
+    """
     found: dict[str, None] = {}
-    for value in values:
-        if isinstance(value, str) and (text := clean_line(value, 1024)):
+    left = _MAX_READ
+    for value in islice(values, _MAX_SCANNED):
+        if not isinstance(value, str):
+            continue
+        left -= min(len(value), _LONGEST_LINE * 8)
+        if left < 0:
+            break
+        if text := clean_line(value, _LONGEST_LINE):
             found[text] = None
             if len(found) == limit:
                 break

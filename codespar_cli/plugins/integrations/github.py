@@ -66,10 +66,10 @@ SEVERITIES: dict[str, Severity] = {
 _NAMES = (
     "title",
     "display_title",
+    "full_name",
     "name",
     "summary",
     "tag_name",
-    "full_name",
     "login",
     "property_name",
     "head_ref",
@@ -100,6 +100,8 @@ _NATIVE = (
     "run_attempt",
 )
 _FILES = ("comment.path", "alert.most_recent_instance.location.path", "alert.dependency.manifest_path")
+# A push's newest commit; of what was deleted, the last there was: then `after` is nothing but zeros.
+_COMMITS = (("after",), ("before",))
 _EVENT = "X-GitHub-Event"
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_.|]+)\}")
 
@@ -153,7 +155,7 @@ class GitHub(Connector):
             if event == "push"
             else first(subject, *_DETAILS) or payload.get("description"),
             external_id=first(subject, "ghsa_id", "id", "number")
-            or first(payload, "id", "after", "sha", "ref", "workflow_run.id"),
+            or first(payload, "id", *_COMMITS[payload.get("deleted") is True], "sha", "ref", "workflow_run.id"),
             actor=first(payload, "sender.login", "pusher.name"),
             project=first(payload, "repository.full_name", "organization.login", "enterprise.slug"),
             files=chain(_pushed_files(payload), (at(payload, path) for path in _FILES), _located(payload)),
@@ -190,7 +192,7 @@ def _titles(event: str, topic: Topic, payload: Mapping[str, Any], subject: Mappi
     where = line(first(payload, "repository.full_name", "organization.login", "sender.login"))
     # An issue's title says it all; a label's or a team's needs the event beside it.
     yield name if name and "title" in subject and event not in {"deploy_key", "milestone"} else None
-    yield name if event in {"security_advisory", "repository_advisory", "release"} else None
+    yield name if event in {"security_advisory", "repository_advisory"} else None
     yield f"{what}: {name or where}" if name or where else what
 
 
@@ -198,26 +200,47 @@ def _filled(template: str, payload: Mapping[str, Any], subject: Mapping[str, Any
     """The template with its `{paths}` filled, `s` standing for the subject; None when one of them leads nowhere."""
     found: dict[str, str] = {}
     for alternatives in _PLACEHOLDER.findall(template):
-        values = (line(at({**payload, "s": subject}, path)) for path in alternatives.split("|"))
-        value = next((text for text in values if text), None)
+        values = (_spoken(path, payload, subject) for path in alternatives.split("|"))
+        value = next(filter(None, values), None)
         if value is None:
             return None
         found[alternatives] = value
     return _PLACEHOLDER.sub(lambda match: found[match[1]], template)
 
 
+def _spoken(path: str, payload: Mapping[str, Any], subject: Mapping[str, Any]) -> str | None:
+    """What lies there as a title says it: `timed out`, a branch's bare name, the start of a commit's hash."""
+    text = line(at(subject, path[2:]) if path.startswith("s.") else at(payload, path))
+    match path.rpartition(".")[2]:
+        case "action" | "conclusion" | "status" | "state":
+            return text and text.replace("_", " ")
+        case "ref" | "head_ref" | "head_branch":
+            return text and _bare(text)
+        case "head_sha" | "commit_id":
+            return text and text[:7]
+    return text
+
+
+def _bare(ref: str) -> str:
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
 def _push_title(payload: Mapping[str, Any]) -> str | None:
     ref, count = line(payload.get("ref")), len(items(payload, "commits"))
     if ref is None:
         return None
-    place = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    is_tag = ref.startswith("refs/tags/")
+    place = f"{'tag' if is_tag else 'branch'} {_bare(ref)}"
     if payload.get("deleted") is True:
         return f"{place} deleted"
-    if count == 0 and payload.get("created") is True:
-        return f"{place} created"
-    forced = "force-pushed" if payload.get("forced") is True else "pushed"
     head = line(_subject_line(at(payload, "head_commit.message")))
-    return f"{count} commit{'' if count == 1 else 's'} {forced} to {place}" + (f": {head}" if head else "")
+    about = f": {head}" if head else ""
+    if payload.get("created") is True and (is_tag or count == 0):
+        return f"{place} created" + about
+    if is_tag:
+        return f"{place} moved" + about
+    forced = "force-pushed" if payload.get("forced") is True else "pushed"
+    return f"{count} commit{'' if count == 1 else 's'} {forced} to {_bare(ref)}" + about
 
 
 def _words(event_type: str, subject: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -276,7 +299,7 @@ def _commit_messages(payload: Mapping[str, Any]) -> str:
 
 def _subject_line(message: Any) -> str | None:
     """A commit's first line; its body is for whoever opens the commit."""
-    return message.strip().partition("\n")[0] if isinstance(message, str) else None
+    return message[:4096].strip().partition("\n")[0] if isinstance(message, str) else None
 
 
 def _pushed_files(payload: Mapping[str, Any]) -> Iterator[Any]:

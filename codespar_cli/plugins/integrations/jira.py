@@ -107,7 +107,7 @@ class Jira(Connector):
         if "token" in options and "api" not in options:
             raise ConfigError(
                 "a `token` does not say which Jira to ask, expected `api` beside it",
-                key="integrations.jira.api",
+                key="api",
                 hint='api = "https://your-site.atlassian.net"',
             )
         return asked(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from codespar_cli.core.administration.webhooks import Wire
@@ -266,7 +267,7 @@ def _native(payload: Mapping[str, Any], subject: Mapping[str, Any]) -> dict[str,
             found[name] = text
     if signal := line(at(payload, "agentActivity.signal"), 200):
         found["signal"] = signal
-    changed = (line(key, 60) for key in list(table(payload, "updatedFrom"))[:20] if key != "updatedAt")
+    changed = (line(key, 60) for key in islice(table(payload, "updatedFrom"), 20) if key != "updatedAt")
     if names := ", ".join(filter(None, changed)):
         found["changed"] = names
     return found

@@ -53,6 +53,15 @@ SEVERITIES: dict[str, Severity] = {
     "low": "warning",
 }
 
+# How a title says what happened, where the event's own words do not read well before "on <incident>".
+_WHAT = {
+    "incident.annotated": "note",
+    "incident.status_update_published": "status update",
+    "incident.action_invocation.created": "action created",
+    "incident.action_invocation.updated": "action updated",
+    "incident.action_invocation.terminated": "action terminated",
+}
+_SHORT = 130
 _EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}(?:\.[a-z][a-z0-9_]{0,63}){1,4}")
 _PRIORITY = re.compile(r"\s*(?:(?P<p>P[1-5])|SEV[-_ ]?(?P<sev>[1-5]))\b", re.IGNORECASE)
 _API_HOSTS = frozenset({"api.pagerduty.com", "api.eu.pagerduty.com"})
@@ -146,7 +155,7 @@ def _facts(event_type: str, event: Mapping[str, Any]) -> Facts | None:
     about = table(data, "incident") or table(role, "incident") or table(data, "service")
     about = data if data.get("type") in ("incident", "service") or not about else about
     return Facts(
-        titles=(data.get("title"), about.get("summary"), *_titles(event_type, data, role)),
+        titles=_titles(event_type, data, about, role),
         words=_words(event_type, data),
         urls=(data.get("html_url"), about.get("html_url"), at(data, "service.html_url")),
         times=(event.get("occurred_at"),),
@@ -163,10 +172,12 @@ def _old_facts(event_type: str, payload: Mapping[str, Any]) -> Facts | None:
     incident = _incident_of(message)
     if not incident:
         return None
-    number = line(incident.get("incident_number"))
+    number, note = line(incident.get("incident_number")), line(at(message, "log_entries.0.note"), _SHORT)
+    named = line(first(incident, "title", "description"), _SHORT)
     count = len(items(payload, "messages"))
     return Facts(
         titles=(
+            f"note on {named}: {note}" if event_type == "incident.annotate" and named and note else None,
             *(incident.get(key) for key in ("title", "description")),
             *(at(incident, f"trigger_summary_data.{key}") for key in ("subject", "description")),
             incident.get("summary"),
@@ -184,16 +195,22 @@ def _old_facts(event_type: str, payload: Mapping[str, Any]) -> Facts | None:
     )
 
 
-def _titles(event_type: str, data: Mapping[str, Any], role: Mapping[str, Any]) -> Iterator[Any]:
-    """For what has no title, and whose incident's summary is empty too."""
-    for key in ("content", "message", "name", "summary"):
-        yield data.get(key)
-    yield at(data, "incident_workflow.summary")
-    yield at(data, "action.summary")
-    yield _more(data, role)
-    what = event_type.partition(".")[2].replace(".", " ").replace("_", " ")
-    about = first(data, "incident.id", "service.id", "id") or role.get("id")
-    yield f"{event_type.partition('.')[0]} {line(about, 60) or ''} {what}".replace("  ", " ")
+def _titles(
+    event_type: str, data: Mapping[str, Any], about: Mapping[str, Any], role: Mapping[str, Any]
+) -> Iterator[Any]:
+    """An incident's own title says it all; of what happens to one, what it was, and to which."""
+    yield data.get("title")
+    what = _WHAT.get(event_type) or event_type.partition(".")[2].replace(".", " ").replace("_", " ")
+    if data is not about:
+        named = line(about.get("summary"), _SHORT) or " ".join(
+            filter(None, (event_type.partition(".")[0], line(about.get("id"), 60)))
+        )
+        more = line(_more(data, role), _SHORT) or line(first(data, "content", "message", "name", "summary"), _SHORT)
+        yield f"{what} on {named}" + (f": {more}" if more else "")
+    name = line(first(data, "summary", "name"))
+    yield f"{event_type.replace('.', ' ')}: {name}" if name and about.get("type") == "service" else name
+    yield first(data, "message", "content")
+    yield f"{event_type.partition('.')[0]} {line(data.get('id'), 60) or ''} {what}".replace("  ", " ")
 
 
 def _more(data: Mapping[str, Any], role: Mapping[str, Any]) -> str | None:
@@ -201,7 +218,8 @@ def _more(data: Mapping[str, Any], role: Mapping[str, Any]) -> str | None:
     if role:
         who = line(at(role, "assignee.summary")) or "nobody"
         return f"{line(at(role, 'role.summary')) or 'role'}: {who}"
-    for path in ("incident_workflow.summary", "action.summary", "conference_url", "user.summary"):
+    asked = ("user.summary", "escalation_policy.summary") if "incident" in data else ()
+    for path in ("incident_workflow.summary", "action.summary", "conference_url", *asked):
         if text := line(at(data, path)):
             state = line(data.get("state"), 60)
             return f"{text}: {state}" if state else text
@@ -226,7 +244,7 @@ def _words(event_type: str, subject: Mapping[str, Any]) -> Iterator[Any]:
     yield "resolved" if over else None
     for path in ("priority.summary", "priority.name"):
         yield (name := at(subject, path))
-        if isinstance(name, str) and (match := _PRIORITY.match(name)):
+        if isinstance(name, str) and (match := _PRIORITY.match(name[:100])):
             yield match["p"] or f"sev-{match['sev']}"
     yield subject.get("urgency")
 

@@ -17,7 +17,7 @@ from codespar_cli.core.hooks import Severity
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.integrations.api import Api, asked
 from codespar_cli.plugins.integrations.connector import Connector, Facts, compose
-from codespar_cli.plugins.integrations.fields import at, first, items, line, scalars, table
+from codespar_cli.plugins.integrations.fields import at, first, items, last, line, scalars, table
 
 SEVERITIES: dict[str, Severity] = {
     # actions that put an issue or an alert to rest; asked before its level
@@ -212,6 +212,7 @@ def _project(data: Mapping[str, Any], about: Mapping[str, Any]) -> Any:
 def _native(data: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(scalars(about, "level", "status", "substatus", "priority", "platform", "environment", "shortId"))
     found.update(scalars(data, "state", "errorCode", "triggered_rule", "run_id"))
+    found.update(("assignee", name) for _, name in scalars(table(data, "assignee"), "name"))
     found.update(("activity", kind) for _, kind in scalars(table(data, "activity"), "type"))
     return found
 
@@ -240,19 +241,29 @@ def _legacy_facts(payload: Mapping[str, Any]) -> Facts:
 
 # ── where it happened ──
 
-_MAX_EXCEPTIONS, _MAX_FRAMES = 8, 60
+_MAX_EXCEPTIONS, _MAX_FRAMES, _MAX_THREADS = 8, 60, 200
 
 
 def _exceptions(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The chain as the SDK recorded it, the one that was raised last at the end."""
     interface = event.get("sentry.interfaces.Exception")  # what stores before version 10 called it
-    values = items(event, "exception.values") or items(event, "exception") or items(interface, "values")
-    return [value for value in values[-_MAX_EXCEPTIONS:] if isinstance(value, Mapping)]
+    places = ((event, "exception.values"), (event, "exception"), (interface, "values"))
+    values = next(filter(None, (last(within, path, _MAX_EXCEPTIONS) for within, path in places)), [])
+    return [value for value in values if isinstance(value, Mapping)] or _threads(event)
+
+
+def _threads(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Where a message was sent from, or the thread that crashed: frames without an exception (develop.sentry.dev,
+    "Stack Trace Interface" and "Threads Interface")."""
+    threads = [event, *items(event, "threads.values", _MAX_THREADS)]
+    traced = [thread for thread in threads if last(thread, "stacktrace.frames", 1)]
+    marked = (thread for mark in ("crashed", "current") for thread in traced if at(thread, mark) is True)
+    found = next(marked, traced[0]) if traced else {}
+    return [{"stacktrace": found["stacktrace"]}] if found else []
 
 
 def _frames(exception: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    frames = items(exception, "stacktrace.frames")
-    return [frame for frame in frames[-_MAX_FRAMES:] if isinstance(frame, Mapping)]
+    return [frame for frame in last(exception, "stacktrace.frames", _MAX_FRAMES) if isinstance(frame, Mapping)]
 
 
 def _stack_trace(event: Mapping[str, Any]) -> str | None:
@@ -260,13 +271,18 @@ def _stack_trace(event: Mapping[str, Any]) -> str | None:
     found: list[str] = []
     for exception in _exceptions(event):
         for frame in _frames(exception):
-            where = line(first(frame, "filename", "abs_path", "module")) or "?"
-            found.append(f"at {where}:{line(frame.get('lineno')) or '?'} in {line(frame.get('function')) or '?'}")
-            if text := line(frame.get("context_line")):
+            where = _part(first(frame, "filename", "abs_path", "module")) or "?"
+            found.append(f"at {where}:{line(frame.get('lineno')) or '?'} in {_part(frame.get('function')) or '?'}")
+            if text := _part(frame.get("context_line")):
                 found.append(f"    {text}")
         if text := _named_exception(exception):
             found.append(text)
     return "\n".join(found) or None
+
+
+def _part(text: Any) -> str | None:
+    """Of a frame's text, of which there may be a thousand, no more than is told is looked at."""
+    return line(text[:256]) if isinstance(text, str) else line(text)
 
 
 def _files(data: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[Any]:

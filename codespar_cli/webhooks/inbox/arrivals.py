@@ -30,16 +30,16 @@ class Judged(NamedTuple):
 
 def judge(arrivals: Sequence[Arrival], digests: Sequence[bytes], known: dict[int, Known]) -> list[Judged]:
     """One judgement for each arrival; `known` by place, where there is anything. See `InboxStore.accept`."""
-    ids: dict[tuple[str, str, str], int] = {}
-    bodies: dict[tuple[str, str, bytes], int] = {}
+    ids: dict[tuple[str, str, bool, str], int] = {}
+    bodies: dict[tuple[str, str, bool, bytes], int] = {}
     judged: list[Judged] = []
     nothing = Known()
     for place, arrival in enumerate(arrivals):
         own = arrival.delivery_id
         by_id, by_bytes = known.get(place, nothing)
-        body = (arrival.tenant, arrival.provider, digests[place])
+        body = (arrival.tenant, arrival.provider, arrival.verified, digests[place])
         if own is not None:
-            name = (arrival.tenant, arrival.provider, own)
+            name = (arrival.tenant, arrival.provider, arrival.verified, own)
             if by_id is not None or name in ids:
                 judged.append(Judged("duplicate", by_id, ids.get(name, place)))
                 continue

@@ -22,9 +22,10 @@ TaskState: TypeAlias = Literal["waiting", "done", "dead"]
 
 
 class Arrival(NamedTuple):
-    """A verified delivery on its way in. `raw` are the bytes as received; `headers` those worth keeping, as pairs.
+    """A delivery on its way in. `raw` are the bytes as received; `headers` those worth keeping, as pairs.
 
-    `delivery_id` is the provider's id of it, or None; then the bytes stand for it.
+    `delivery_id` is the provider's id of it, or None; then the bytes stand for it. `verified` is the receiver's judgement:
+    False where nothing was verified, by the operator's own word.
     """
 
     tenant: str
@@ -33,6 +34,7 @@ class Arrival(NamedTuple):
     raw: bytes
     headers: tuple[tuple[str, str], ...]
     received_at: datetime
+    verified: bool = True
 
     @property
     def digest(self) -> bytes:
@@ -61,7 +63,7 @@ class Reading(NamedTuple):
 
 class Delivery(NamedTuple):
     """A row of the inbox. `id` grows with arrival and is never given twice. `attempts` is the highest count among its
-    tasks, `error` what the last attempt in vain said, or the connector that broke."""
+    tasks, `error` what the last attempt in vain said, or the connector that broke. `verified` is as of the arrival."""
 
     id: int
     tenant: str
@@ -72,6 +74,7 @@ class Delivery(NamedTuple):
     attempts: int = 0
     told: Told | None = None
     error: str | None = None
+    verified: bool = True
 
 
 class Body(NamedTuple):

@@ -23,6 +23,8 @@ MAX_WAITING_BYTES = 64 << 20
 """What may wait in memory, beyond which arrivals are turned away: the sender will try again."""
 _BATCH = 256
 _BATCH_BYTES = 16 << 20
+_LARGE = 1 << 20
+"""Writing a body of many megabytes takes a good part of a second: one at a time, and what is small comes in between."""
 _SINGLY_S = 2.0
 
 Answer: TypeAlias = Accepted | Exception
@@ -43,12 +45,15 @@ class GroupCommit:
         self._max_waiting = max_waiting
         self._max_bytes = max_waiting_bytes
         self._waiting: deque[_Waiting] = deque()
+        self._large: deque[_Waiting] = deque()
         self._count = 0  # waiting or being written; both are the event loop's own
         self._bytes = 0
         self._wake = threading.Event()
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drained: asyncio.Future[None] | None = None
+        self.trouble: Exception | None = None
+        """Why the store took nothing the last time that something was to be stored; None when it did."""
 
     @property
     def waiting(self) -> int:
@@ -71,7 +76,7 @@ class GroupCommit:
         waiting = _Waiting(arrival, loop.create_future())
         self._count += 1
         self._bytes += size
-        self._waiting.append(waiting)
+        (self._large if size > _LARGE else self._waiting).append(waiting)
         self._wake.set()
         return await waiting.answer
 
@@ -87,7 +92,8 @@ class GroupCommit:
         self._wake.set()
         done, _ = await asyncio.wait([self._drained], timeout=within)
         if not done:
-            self._answer([(each, _closed()) for each in self._take(sys.maxsize, sys.maxsize)])
+            left = [each for queue in (self._waiting, self._large) for each in _taken(queue, sys.maxsize, sys.maxsize)]
+            self._answer([(each, _closed()) for each in left])
         return bool(done)
 
     # ── in the event loop ──
@@ -120,35 +126,36 @@ class GroupCommit:
             while True:
                 self._wake.wait()
                 self._wake.clear()
-                while batch := self._take(_BATCH, _BATCH_BYTES):
-                    answers = self._stored([waiting.arrival for waiting in batch])
-                    self._loop.call_soon_threadsafe(self._answer, list(zip(batch, answers, strict=True)))
-                if self._closing and not self._waiting:
+                while self._waiting or self._large:
+                    self._commit(_taken(self._waiting, _BATCH, _BATCH_BYTES))
+                    self._commit(_taken(self._large, 1, _BATCH_BYTES))
+                if self._closing and not self._waiting and not self._large:
                     self._loop.call_soon_threadsafe(self._end)
                     return
         except RuntimeError:
             return  # the loop was closed: nobody is left to answer
 
-    def _take(self, most: int, most_bytes: int) -> list[_Waiting]:
-        """From the front of the queue. Both threads may take: each popleft is whole."""
-        batch: list[_Waiting] = []
-        total = 0
-        while len(batch) < most and (not batch or total < most_bytes):
-            try:
-                waiting = self._waiting.popleft()
-            except IndexError:
-                break
-            batch.append(waiting)
-            total += len(waiting.arrival.raw)
-        return batch
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        """Raises RuntimeError when the event loop was closed."""
+        if batch:
+            assert self._loop is not None
+            answers = self._stored([waiting.arrival for waiting in batch])
+            self._loop.call_soon_threadsafe(self._answer, list(zip(batch, answers, strict=True)))
 
     def _stored(self, arrivals: Sequence[Arrival]) -> Sequence[Answer]:
         try:
-            return self._store.accept(arrivals)
+            accepted = self._store.accept(arrivals)
         except (StoreBusy, StoreUnreachable, StoreCorrupt) as error:
+            self.trouble = error
             return [error] * len(arrivals)
         except Exception as error:
-            return [error] if len(arrivals) == 1 else self._singly(arrivals, error)
+            if len(arrivals) > 1:
+                return self._singly(arrivals, error)
+            if getattr(error, "code", "") != "unstorable":  # which is the arrival's own fault
+                self.trouble = error
+            return [error]
+        self.trouble = None
+        return accepted
 
     def _singly(self, arrivals: Sequence[Arrival], cause: Exception) -> Sequence[Answer]:
         """One of them may be what the store cannot take, and must not keep out the others."""
@@ -160,6 +167,20 @@ class GroupCommit:
                 continue
             answers.extend(self._stored([arrival]))
         return answers
+
+
+def _taken(queue: deque[_Waiting], most: int, most_bytes: int) -> list[_Waiting]:
+    """From the front of a queue. Both threads may take: each popleft is whole."""
+    batch: list[_Waiting] = []
+    total = 0
+    while len(batch) < most and (not batch or total < most_bytes):
+        try:
+            waiting = queue.popleft()
+        except IndexError:
+            break
+        batch.append(waiting)
+        total += len(waiting.arrival.raw)
+    return batch
 
 
 def _closed() -> StoreError:

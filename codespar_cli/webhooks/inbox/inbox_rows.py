@@ -16,11 +16,12 @@ PORTION_BYTES = 8 << 20
 
 DELIVERY: LiteralString = (
     "delivery.id, delivery.tenant, delivery.provider, delivery.delivery_id, delivery.status, delivery.received_at,"
-    " delivery.attempts, delivery.error, delivery.event_type, delivery.severity, delivery.title, delivery.url, event.event"
+    " delivery.attempts, delivery.error, delivery.event_type, delivery.severity, delivery.title, delivery.url, event.event,"
+    " CAST(delivery.verified AS integer)"
 )
 """The columns that `delivery_from` reads; those of `body_from` are these, `raw` and `headers`."""
 
-_EXPECTED = (int, str, str, str, str, int, int, str, str, str, str, str, str)
+_EXPECTED = (int, str, str, str, str, int, int, str, str, str, str, str, str, int)
 _MAY_BE_MISSING = (3, 7, 8, 9, 10, 11, 12)
 
 
@@ -78,24 +79,25 @@ def headers_from(text: Any) -> tuple[tuple[str, str], ...]:
 
 
 def delivery_from(row: Sequence[Any]) -> Delivery:
-    number, tenant, provider, delivery_id, status, at, attempts, error, event_type, severity, title, url, event = row[
-        :13
-    ]
+    number, tenant, provider, delivery_id, status, at, attempts, error, event_type, severity, title, url = row[:12]
+    event, verified = row[12:14]
     for place, (value, kind) in enumerate(zip(row, _EXPECTED, strict=False)):
         if type(value) is not kind and (value is not None or place not in _MAY_BE_MISSING):
             raise damaged("a delivery is unreadable")
     if status not in STATUSES:
         raise damaged(f"delivery {number} has no status that there is")
+    if verified not in {0, 1}:
+        raise damaged(f"delivery {number} is neither verified nor not")
     told = None if event is None else Told(event, event_type or "", severity or "", title or "", url)
     try:
         received_at = from_micros(at)
     except OverflowError:
         raise damaged(f"delivery {number} came at no time that there is") from None
-    return Delivery(number, tenant, provider, delivery_id, status, received_at, attempts, told, error)
+    return Delivery(number, tenant, provider, delivery_id, status, received_at, attempts, told, error, verified == 1)
 
 
 def body_from(row: Sequence[Any]) -> Body:
-    raw, headers = row[13:15]
+    raw, headers = row[14:16]
     if type(raw) is not bytes:
         raise damaged("the body of a delivery is unreadable")
     return Body(delivery_from(row), raw, headers_from(headers))

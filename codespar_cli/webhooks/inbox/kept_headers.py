@@ -29,7 +29,8 @@ def kept_headers(
     Kept are the headers that `wire` names, those that begin like one of them (`X-GitHub-Event` speaks for every
     `X-GitHub-…`), the content type and the user agent. A connector that names none may read any header: then all but
     those of the connection are kept. Never kept: what is called a token, a cookie or an authorization, be it the wire's
-    own signature header (Datadog's holds the secret itself), and any header that holds one of `secrets`.
+    own signature header; that header under any name where it holds the secret itself (`shared_token`), also of a delivery
+    that nobody verified; and any header that holds one of `secrets`.
     """
     hidden = {spelled for secret in secrets if secret.strip() for spelled in (secret, _as_sent(secret))}
     kept: list[tuple[str, str]] = []
@@ -50,7 +51,8 @@ def _kept_name(raw: bytes | str, wire: Wire) -> str | None:
     families = tuple(name[: name.rindex("-") + 1] for name in named if "-" in name)
     name = _text(raw).lower()
     wanted = name in named or name in _ALWAYS or name.startswith(families) if named else True
-    return name if wanted and _is_harmless(name) else None
+    is_secret = wire.shared_token and name == (wire.signature_header or "").lower()
+    return name if wanted and not is_secret and _is_harmless(name) else None
 
 
 def _named(wire: Wire) -> frozenset[str]:

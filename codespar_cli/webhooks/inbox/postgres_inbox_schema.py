@@ -1,7 +1,7 @@
 """What the schema `codespar_inbox` looks like. Times are in microseconds since the epoch; text sorts by code point.
 
 Receivers on several machines write at once. What two of them must not both store is kept apart by the unique indexes:
-one delivery for each id, and one for each body that came first.
+one delivery for each id, and one for each body that came first, among those that were verified and among the others.
 """
 
 from __future__ import annotations
@@ -52,5 +52,13 @@ CREATE TABLE task (
 CREATE INDEX waiting_task ON task (route, free_at, delivery) WHERE state = 'waiting';
 CREATE INDEX held_task ON task (owner) WHERE owner IS NOT NULL;
 """
-SCHEMA = ServerSchema("codespar_inbox", (_MIGRATION_1,), "SELECT 1")
+# Of what came before, nobody kept whether it was verified: it is not said to be.
+_MIGRATION_2: LiteralString = """
+ALTER TABLE delivery ADD COLUMN verified boolean NOT NULL DEFAULT false;
+DROP INDEX delivery_by_id, delivery_by_bytes, replay_by_bytes;
+CREATE UNIQUE INDEX delivery_by_id ON delivery (delivery_id, provider, tenant, verified) WHERE delivery_id IS NOT NULL;
+CREATE UNIQUE INDEX delivery_by_bytes ON delivery (digest, provider, tenant, verified) WHERE NOT replay;
+CREATE INDEX replay_by_bytes ON delivery (digest, provider, tenant, verified, id) WHERE replay;
+"""
+SCHEMA = ServerSchema("codespar_inbox", (_MIGRATION_1, _MIGRATION_2), "SELECT 1")
 """Nothing is locked for a writer to begin: each statement locks the rows that it is about."""

@@ -22,15 +22,15 @@ from codespar_cli.webhooks.inbox.store import Accepted
 _KNOWN = (
     "SELECT json_group_array(json_array(place, by_id, by_bytes)) FROM (SELECT asked.key AS place,"
     " (SELECT id FROM delivery WHERE delivery_id = asked.value ->> 2 AND provider = asked.value ->> 1"
-    " AND tenant = asked.value ->> 0 LIMIT 1) AS by_id,"
+    " AND tenant = asked.value ->> 0 AND verified = asked.value ->> 4 LIMIT 1) AS by_id,"
     " (SELECT id FROM delivery WHERE digest = unhex(asked.value ->> 3) AND provider = asked.value ->> 1"
-    " AND tenant = asked.value ->> 0 ORDER BY id LIMIT 1) AS by_bytes"
+    " AND tenant = asked.value ->> 0 AND verified = asked.value ->> 4 ORDER BY id LIMIT 1) AS by_bytes"
     " FROM json_each(?) AS asked) WHERE by_id IS NOT NULL OR by_bytes IS NOT NULL"
 )
 _PUT = (
-    "INSERT INTO delivery (tenant, provider, delivery_id, digest, size, received_at, status, unread)"
-    " SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7"
-    " FROM json_each(?) ORDER BY key"
+    "INSERT INTO delivery (tenant, provider, delivery_id, digest, verified, size, received_at, status, unread)"
+    " SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7,"
+    " value ->> 8 FROM json_each(?) ORDER BY key"
 )
 # All bodies come as one value, of which each row takes its part; a part of nothing is NULL.
 _PUT_BODIES = (
@@ -43,7 +43,7 @@ _compact = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 def accept(connection: apsw.Connection, arrivals: Sequence[Arrival], digests: Sequence[bytes]) -> list[Accepted]:
     """In the caller's write transaction. See `InboxStore.accept`."""
     names = [
-        (arrival.tenant, arrival.provider, arrival.delivery_id, digest.hex())
+        (arrival.tenant, arrival.provider, arrival.delivery_id, digest.hex(), int(arrival.verified))
         for arrival, digest in zip(arrivals, digests, strict=True)
     ]
     ((found,),) = connection.execute(_KNOWN, (_compact(names),))

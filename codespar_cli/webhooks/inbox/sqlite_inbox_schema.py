@@ -54,4 +54,12 @@ CREATE TABLE task (
 CREATE INDEX waiting_task ON task (route, free_at, delivery) WHERE state = 'waiting';
 CREATE INDEX held_task ON task (owner) WHERE owner IS NOT NULL;
 """
-SCHEMA = Schema(application_id=0x43534958, migrations=(_MIGRATION_1,))
+# Of what came before, nobody kept whether it was verified: it is not said to be.
+_MIGRATION_2 = """
+ALTER TABLE delivery ADD COLUMN verified INTEGER NOT NULL DEFAULT 0;
+DROP INDEX delivery_by_id;
+DROP INDEX delivery_by_bytes;
+CREATE INDEX delivery_by_id ON delivery (delivery_id, provider, tenant, verified) WHERE delivery_id IS NOT NULL;
+CREATE INDEX delivery_by_bytes ON delivery (digest, provider, tenant, verified);
+"""
+SCHEMA = Schema(application_id=0x43534958, migrations=(_MIGRATION_1, _MIGRATION_2))

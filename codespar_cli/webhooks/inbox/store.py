@@ -39,7 +39,8 @@ class InboxStore(Protocol):
 
         Known by (tenant, provider, delivery id): a duplicate, whatever its bytes, and nothing is stored. Else known by
         (tenant, provider, SHA-256): without an id of its own a duplicate; under another id a suspected replay, which is
-        stored as such. Arrivals of one call are judged in their order, as if one came after the other; the same holds
+        stored as such. Verified deliveries are known to verified ones only, and the others to the others: what anybody
+        could have sent must not stand in the way of the genuine one. Arrivals of one call are judged in their order, as if one came after the other; the same holds
         for calls of several processes at once. One arrival that cannot be stored, for a text that is no unicode, keeps
         all of its call out: StoreError with the code `unstorable`.
         """

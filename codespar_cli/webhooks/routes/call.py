@@ -12,6 +12,7 @@ from codespar_cli.core.blame import words_of
 from codespar_cli.core.loader import Installed, installed_plugins
 from codespar_cli.core.text import clean_line, nearest, visible
 from codespar_cli.errors import ConfigError
+from codespar_cli.webhooks.known_secrets import KnownSecrets
 from codespar_cli.webhooks.routes.deed import Failed, on_own_thread
 from codespar_cli.webhooks.routes.event_document import EventDocument
 from codespar_cli.webhooks.routes.route import Route
@@ -31,10 +32,11 @@ class Call:
     as the route may run at once nothing more is asked of it.
     """
 
-    def __init__(self, route: Route, function: Callable[..., Any]) -> None:
+    def __init__(self, route: Route, function: Callable[..., Any], known: KnownSecrets | None = None) -> None:
         self._function = function
         self._limit_s = route.timeout.total_seconds()
         self._most = route.concurrency
+        self._known = known or KnownSecrets()
         self._lock = threading.Lock()
         self._left = 0
 
@@ -65,7 +67,10 @@ class Call:
             if late and isinstance(error, TimeoutError):
                 raise Failed(f"took longer than {self._limit_s:g} s") from None
             if isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
-                raise Failed(f"{type(error).__name__}: {clean_line(words_of(error), 200)}".rstrip(": ")) from None
+                words = clean_line(
+                    self._known.masked(words_of(error)), 200
+                )  # masked first: a cut could hide a secret's half
+                raise Failed(f"{type(error).__name__}: {words}".rstrip(": ")) from None
             raise
 
 

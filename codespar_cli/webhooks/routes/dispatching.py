@@ -14,6 +14,7 @@ from codespar_cli.core.services import Services
 from codespar_cli.errors import CodesparError, ConfigError
 from codespar_cli.server.app import Log
 from codespar_cli.webhooks.inbox.store import InboxStore
+from codespar_cli.webhooks.known_secrets import KnownSecrets
 from codespar_cli.webhooks.routes.deed import Deed
 from codespar_cli.webhooks.routes.dispatcher import Dispatcher
 from codespar_cli.webhooks.routes.forgotten_routes import tell_of_forgotten
@@ -71,21 +72,23 @@ def dispatching(
     *,
     log: Log,
     installed: LookUpFunctions = _installed,
+    known: KnownSecrets | None = None,
     **more: Any,
 ) -> Dispatching:
-    """`more` goes to the Dispatcher. Create it where the event loop is not running yet, or in it.
+    """`known` are the secrets that no error is to hold. `more` goes to the Dispatcher. Create it where the event loop is not running yet, or in it.
 
     Raises:
         ConfigError: no entry point of the name that a route calls, or an address that is never reached.
     """
     routes = tuple(Route.of(table) for table in config.routes)
     found: dict[str, Mapping[str, Installed]] = {}
+    hushed = known or KnownSecrets()
 
     def functions() -> Mapping[str, Installed]:
         return found.setdefault("all", installed()) if not found else found["all"]
 
     try:
-        lanes = [Lane(route, _deed(route, services, functions)) for route in routes]
+        lanes = [Lane(route, _deed(route, services, functions, hushed)) for route in routes]
     except ConfigError as error:
         if config.path is not None and error.file is None:
             error.file = shown(config.path)
@@ -99,18 +102,18 @@ def dispatching(
     return Dispatching(routes, dispatcher, store, log)
 
 
-def _deed(route: Route, services: Services, functions: LookUpFunctions) -> Deed:
+def _deed(route: Route, services: Services, functions: LookUpFunctions, known: KnownSecrets) -> Deed:
     """Raises ConfigError."""
     if route.deed == "call":
         from codespar_cli.webhooks.routes.call import Call, function_of
 
-        return Call(route, function_of(route, functions()))
+        return Call(route, function_of(route, functions()), known)
     if route.deed == "run":
         from codespar_cli.webhooks.routes.run import Run, kept_environment
 
-        return Run(route, kept_environment(services.resolve))
+        return Run(route, kept_environment(services.resolve), known)
     from codespar_cli.webhooks.routes.forward import Forward
 
     reference = route.secret
-    secret = None if reference is None else lambda: services.require(reference, key="routes.secret")
+    secret = None if reference is None else lambda: known.noted(services.require(reference, key="routes.secret"))
     return Forward(route, secret, clock=services.clock)

@@ -50,6 +50,7 @@ def event_document(delivery: Delivery, route: str) -> EventDocument:
         "tenant": delivery.tenant,
         "provider": delivery.provider,
         "delivery_id": delivery.delivery_id,
+        "verified": delivery.verified,
         "received_at": iso(delivery.received_at),
         "route": route,
         "webhook_id": name,

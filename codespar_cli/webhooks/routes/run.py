@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import IO, Any, Self
 
 from codespar_cli.core.text import clean_line, visible
+from codespar_cli.webhooks.known_secrets import KnownSecrets
 from codespar_cli.webhooks.routes.deed import Failed, on_own_thread
 from codespar_cli.webhooks.routes.event_document import EventDocument
 from codespar_cli.webhooks.routes.route import Route
@@ -27,6 +28,7 @@ KEPT = (
 _PATH = "/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin"
 _TAIL = 4096
 _LOOK_S = 0.1
+_CLOSED_LOOK_S = 0.01  # it has closed its output, so nothing tells when it ends
 _PIPE_READS = 32
 _KILLED_LOOKS = 40
 _GRACE_S = 2.0
@@ -40,9 +42,10 @@ def kept_environment(resolve: Callable[[str], str | None]) -> dict[str, str]:
 
 
 class Run:
-    """Exit code 0 is success. Else the last line it wrote is the error; nothing more of it is kept."""
+    """Exit code 0 is success. Else the last line it wrote is the error; nothing more of it is kept, and no secret that is
+    `known`."""
 
-    def __init__(self, route: Route, environ: Mapping[str, str]) -> None:
+    def __init__(self, route: Route, environ: Mapping[str, str], known: KnownSecrets | None = None) -> None:
         program, *rest = route.target
         home = environ.get("HOME") or "/"
         if program.startswith("~/"):
@@ -51,6 +54,7 @@ class Run:
         self._environ = dict(environ)
         self._home = home if os.path.isdir(home) else "/"  # noqa: PTH112
         self._limit_s = route.timeout.total_seconds()
+        self._known = known or KnownSecrets()
 
     async def do(self, document: EventDocument) -> None:
         """Raises Failed. Cancelled, it kills what runs."""
@@ -83,11 +87,16 @@ class Run:
         except (OSError, ValueError) as error:
             words = (getattr(error, "strerror", None) or "no command").lower()
             raise Failed(f"`{self._shown}` cannot be run: {words}") from None
-        with _Talk(process, body) as talk:
-            ended = talk.until(time.monotonic() + self._limit_s, stop)
-            if not ended:
-                _end_group(process, at_once=stop.is_set())
-        code = process.wait()
+        try:
+            with _Talk(process, body, self._known) as talk:
+                ended = talk.until(time.monotonic() + self._limit_s, stop)
+                if not ended:
+                    _end_group(process, at_once=stop.is_set())
+        except BaseException:
+            _end_group(process, at_once=True)
+            process.wait()
+            raise
+        code = process.wait()  # buried last: until then nobody else's process or group can have its number
         if not ended:
             raise Failed(f"`{self._shown}` took longer than {self._limit_s:g} s")
         if code:
@@ -102,13 +111,15 @@ class Run:
 class _Talk:
     """Writes the document to the command and reads what it says, both no faster than the other side likes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], body: bytes) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], body: bytes, known: KnownSecrets) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self._process = process
         self._stdin = process.stdin
         self._tails = {process.stderr: b"", process.stdout: b""}
+        # Before anything is cut off: the rest of a secret would not be known for one.
+        self._maskers = {stream: known.masker() for stream in self._tails}
         self._left = memoryview(body)
         self._selector = selectors.DefaultSelector()
 
@@ -136,8 +147,9 @@ class _Talk:
 
     def last_line(self) -> str:
         """Of what it calls its errors, if it said any; else of what it said at all."""
-        for tail in self._tails.values():
-            for text in reversed(tail.decode("utf-8", "replace").splitlines()):
+        for stream, tail in self._tails.items():
+            whole = tail + self._maskers[stream].finish()
+            for text in reversed(whole.decode("utf-8", "replace").splitlines()):
                 if line := clean_line(text, 200):
                     return line
         return ""
@@ -148,12 +160,11 @@ class _Talk:
 
     def _go_on(self, within_s: float) -> None:
         if not self._selector.get_map():
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(within_s)
+            time.sleep(min(within_s, _CLOSED_LOOK_S))
             return
         for key, _ in self._selector.select(within_s):
             stream: Any = key.fileobj
-            if self._write() if stream is self._stdin else self._read(stream):
+            if self._write() if stream is self._stdin else self._read(stream) == b"":
                 self._selector.unregister(stream)
                 stream.close()
 
@@ -167,20 +178,19 @@ class _Talk:
             return True  # it does not want to know: the exit code counts
         return not self._left
 
-    def _read(self, stream: IO[bytes]) -> bool:
-        """Whether that was all."""
+    def _read(self, stream: IO[bytes]) -> bytes | None:
+        """What was there; None where nothing was, empty at its end."""
         try:
             data = os.read(stream.fileno(), 65_536)
         except BlockingIOError:
-            return False
-        self._tails[stream] = (self._tails[stream] + data)[-_TAIL:]
-        return not data
+            return None
+        self._tails[stream] = (self._tails[stream] + self._maskers[stream].feed(data))[-_TAIL:]
+        return data
 
     def _drain(self, stream: IO[bytes]) -> None:
         """What is there already, and no more of it than a pipe holds: somebody else may have the other end, and write on."""
         for _ in range(_PIPE_READS):
-            before = self._tails[stream]
-            if stream.closed or self._read(stream) or self._tails[stream] == before:
+            if stream.closed or not self._read(stream):
                 return
 
 
@@ -193,8 +203,11 @@ def has_ended(pid: int) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
-    """Everything that the command started and that stayed in its group."""
-    with suppress(ProcessLookupError):
+    """Everything that the command started and that stayed in its group. Only while the command lies unburied: afterwards
+    the group's number may be another's."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):
         if not at_once:
             os.killpg(process.pid, signal.SIGTERM)
             deadline = time.monotonic() + _GRACE_S

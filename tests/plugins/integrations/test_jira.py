@@ -302,6 +302,7 @@ def test_a_token_needs_to_know_where_it_goes():
     with pytest.raises(ConfigError) as raised:
         Jira.from_options({"token": "env:T"}, services())
     assert "api" in raised.value.hint
+    assert raised.value.key == "api"
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,7 @@ def test_a_projects_file_may_not_name_another(connector, url):
     with pytest.raises(ConfigError) as caught:
         made(connector, users_own=False, api=url)
     assert TOKEN not in str(caught.value)
+    assert caught.value.key == "api"  # within its own table: whoever made the connector says which
 
 
 @every_connector

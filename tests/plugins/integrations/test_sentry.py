@@ -80,3 +80,44 @@ def test_a_stack_trace_is_bounded():
     event = handle(payload)
     assert 0 < len(event.stack_trace) <= 16_384
     assert event.affected_files == ("f.py",)
+
+
+def frames(*names):
+    return {"frames": [{"filename": f"{name}.py", "lineno": 1, "function": name, "in_app": True} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"stacktrace": frames("main", "send")}, ("send.py", "main.py")),
+        ({"threads": {"values": [{"id": 1}, {"stacktrace": frames("idle")}]}}, ("idle.py",)),
+        ({"threads": {"values": [{"stacktrace": frames("idle")}, {"current": True, "stacktrace": frames("a")},
+                                 {"crashed": True, "stacktrace": frames("b")}]}}, ("b.py",)),
+        ({"threads": {"values": [7, {"stacktrace": 7}, {"stacktrace": {"frames": []}}]}, "stacktrace": []}, ()),
+        ({"exception": {"values": [{"type": "E", "stacktrace": frames("raise")}]}, "stacktrace": frames("other")},
+         ("raise.py",)),
+    ],
+)  # fmt: skip
+def test_a_message_or_a_crash_without_an_exception_has_its_frames(where, expected):
+    payload = deliveries.payload("sentry", "error__without_frames")
+    del payload["data"]["error"]["metadata"]
+    payload["data"]["error"].update(where)
+    event = handle(payload)
+    assert event.affected_files == expected
+    assert (event.stack_trace or "").count("at ") == len(expected)
+    assert "None" not in (event.stack_trace or "")
+
+
+def test_of_many_frames_the_innermost_are_told():
+    payload = deliveries.payload("sentry", "error__created")
+    trace = frames(*(f"f{number}" for number in range(20_000)))
+    payload["data"]["error"]["exception"] = {"values": [{"type": "E", "stacktrace": trace}]}
+    event = handle(payload)
+    assert event.affected_files[0] == "f19999.py"
+    assert "f19999.py" in event.stack_trace
+
+
+def test_who_has_it_now():
+    payload = deliveries.payload("sentry", "issue__assigned")
+    payload["data"]["assignee"] = {"type": "team", "id": 7, "name": "payments"}
+    assert handle(payload).native["assignee"] == "payments"

@@ -44,6 +44,7 @@ class InboxModel:
             (key, row.arrival)
             for key, row in self.rows.items()
             if (row.arrival.tenant, row.arrival.provider) == (came.tenant, came.provider)
+            and row.arrival.verified == came.verified
         ]
         by_id = [key for key, old in mine if came.delivery_id is not None and old.delivery_id == came.delivery_id]
         if by_id:
@@ -191,6 +192,7 @@ class InboxModel:
             attempts,
             row.told,
             row.error,
+            came.verified,
         )
 
     def _matches(self, filter, key, row):

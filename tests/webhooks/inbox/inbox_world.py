@@ -9,8 +9,8 @@ SECOND = timedelta(seconds=1)
 LEASE = timedelta(seconds=30)
 
 
-def arrival(delivery_id="d-1", raw=b"{}", *, tenant="default", provider="github", at=NOON, headers=()):
-    return Arrival(tenant, provider, delivery_id, raw, tuple(headers), at)
+def arrival(delivery_id="d-1", raw=b"{}", *, tenant="default", provider="github", at=NOON, headers=(), verified=True):
+    return Arrival(tenant, provider, delivery_id, raw, tuple(headers), at, verified)
 
 
 def told(event_type="push", title="a title"):

@@ -198,3 +198,28 @@ def test_a_loop_that_ends_ends_the_writer(inbox):
     for thread in threading.enumerate():
         if thread.name == "codespar-inbox":
             thread.join(1)
+
+
+def test_large_ones_are_committed_one_at_a_time_and_small_ones_come_in_between():
+    async def main():
+        store = Gated()
+        commit = GroupCommit(store)
+        first = await submitted(commit, 0)
+        await store.under_way()
+        big = b"x" * (2 << 20)
+        large = [asyncio.create_task(commit.submit(arrival(str(n), big + b"%d" % n))) for n in (1, 2, 3)]
+        await asyncio.sleep(0)
+        small = await submitted(commit, 4, 5)
+        store.gate.release(3)
+        await asyncio.gather(*first, *small)
+        for _ in range(3):  # those that are done, and the one that begins
+            await store.under_way()
+        late = await submitted(commit, 6)
+        store.gate.release(10)
+        answers = await asyncio.gather(*large, *late)
+        assert [each.id for each in answers] == [1, 2, 3, 6]
+        assert store.batches == [["0"], ["1"], ["4", "5"], ["2"], ["6"], ["3"]]
+        assert commit.waiting == 0
+        assert await commit.close()
+
+    asyncio.run(main())

@@ -1,10 +1,14 @@
 """What is stored of a delivery's headers."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codespar_cli.core.administration.webhooks import Wire
+from codespar_cli.core.services import Services
+from codespar_cli.plugins.integrations.datadog import Datadog
 from codespar_cli.webhooks.inbox.kept_headers import kept_headers
 
 GITHUB = Wire(
@@ -51,6 +55,12 @@ def test_the_time_and_what_a_connector_reads_beside_its_wire_stay():
 @pytest.mark.parametrize("wire", [GITHUB, DATADOG, Wire(), Wire(signature_header="X-Session-Id")])
 def test_what_opens_something_is_never_stored(wire):
     assert kept_headers([(name, "opens it") for name in SECRET_NAMES], wire) == ()
+
+
+@pytest.mark.parametrize("header", ["X-Hook-Id", "x-my-hook", "Datadog", "X-Codespar-Token"])
+def test_a_shared_token_is_not_stored_where_nobody_verifies_either(header):
+    wire = Datadog.from_options({"header": header}, Services(state_dir=Path("state"))).wire
+    assert names([(header.lower(), "opens it"), ("content-type", "application/json")], wire) == ["content-type"]
 
 
 def test_a_shared_token_is_not_stored_whatever_its_header_is_called():

@@ -28,6 +28,7 @@ ARRIVALS = st.tuples(
     TENANTS,
     PROVIDERS,
     st.sampled_from([(), (("x-github-event", "push"), ("content-type", "ä\x00\ud800"))]),
+    st.sampled_from([True, True, False]),
 )
 EVENTS = st.sampled_from(["push", "issue.create", "issue.close", "a/b", "%", "ä"])
 SOME_ROUTES = st.just(ROUTES) | st.lists(st.sampled_from(ROUTES), max_size=3).map(tuple)
@@ -44,7 +45,7 @@ class Machine(RuleBasedStateMachine):
         self.now = NOON
         self.names = {}  # our number of a delivery -> the store's, which need not be without gaps
         self.held = []
-        self.accept([(f"s{n}", b"%d" % n, "default", "github", ()) for n in range(5, 9)])
+        self.accept([(f"s{n}", b"%d" % n, "default", "github", (), True) for n in range(5, 9)])
         self.read([(key, "push", ROUTES, None) for key in (1, 2, 3)])
         self.claim(OWNERS[0], ROUTES, 5, timedelta(seconds=10))
 
@@ -61,8 +62,8 @@ class Machine(RuleBasedStateMachine):
     @rule(batch=st.lists(ARRIVALS, max_size=6))
     def accept(self, batch):
         came = [
-            arrival(own, raw, tenant=tenant, provider=provider, at=self.now, headers=headers)
-            for own, raw, tenant, provider, headers in batch
+            arrival(own, raw, tenant=tenant, provider=provider, at=self.now, headers=headers, verified=good)
+            for own, raw, tenant, provider, headers, good in batch
         ]
         expected, found = self.model.accept(came), self.store.accept(came)
         for mine, theirs in zip(expected, found, strict=True):
@@ -191,7 +192,7 @@ def test_the_stores_do_what_the_model_does(new_inbox, kind):
     class OfThisKind(Machine):
         make = staticmethod(lambda: new_inbox(kind))
 
-    count = settings().max_examples // (1 if kind == "sqlite" else 2)
+    count = settings().max_examples // (1 if kind == "sqlite" else 4)
     run_state_machine_as_test(OfThisKind, settings=settings(max_examples=count, stateful_step_count=40))
 
 

@@ -10,6 +10,7 @@ from routes_world import EVENT, delivery, route, until
 
 from codespar_cli.core.loader import Installed
 from codespar_cli.errors import ConfigError
+from codespar_cli.webhooks.known_secrets import KnownSecrets
 from codespar_cli.webhooks.routes.call import Call, function_of, installed_functions
 from codespar_cli.webhooks.routes.deed import Failed
 from codespar_cli.webhooks.routes.event_document import event_document
@@ -45,6 +46,21 @@ def test_it_is_called_with_the_event_and_how_it_came(kind):
     assert event == {**EVENT, "untrusted": True}
     assert (facts["route"], facts["id"], facts["webhook_id"], facts["tenant"]) == ("r", 7, DOCUMENT.id, "default")
     assert thread == "codespar-route"
+
+
+@pytest.mark.parametrize("filler", ["", "x" * 190])
+def test_a_known_secret_is_not_kept_with_what_it_raises(filler):
+    """Nor its first half, where the text is cut."""
+    known = KnownSecrets()
+    known.noted("hush-hush-0123456789")
+
+    def refused(event, delivery):
+        raise ValueError(f"{filler}token hush-hush-0123456789 was refused")
+
+    deed = Call(route(), refused, known)
+    assert words(deed).startswith(f"ValueError: {filler}tok")
+    assert "hush" not in words(deed)
+    assert ("token ******** was refused" in words(deed)) is not bool(filler)
 
 
 class Odd(Exception):

@@ -314,11 +314,11 @@ def test_two_dispatchers_on_one_store_never_run_a_task_at_the_same_time(either_s
                 if number in running:
                     both.append(number)
                 running.append(number)
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(1.9)
             running.remove(number)
 
         one, other = Noted(slow), Noted(slow)
-        lease = timedelta(milliseconds=450)
+        lease = timedelta(milliseconds=900)
         async with (
             dispatching_now(
                 store, [(route("a", concurrency=4), one)], tmp_path / "one", lease=lease, look_every_s=0.05
@@ -345,15 +345,15 @@ def test_a_thousand_calls_take_well_under_three_seconds(store, state_dir):
     deed = Call(route("a"), lambda event, delivery: count.append(delivery["id"]))
 
     async def go():
-        began = time.monotonic()
+        began = time.process_time()  # of ours alone: what others do on the machine does not count
         async with dispatching_now(store, [(route("a"), deed)], state_dir):
             await until(lambda: len(count) == 1000 and store.next_due(["a"]) is None, within_s=60)
-            return time.monotonic() - began
+            return time.process_time() - began
 
     took = asyncio.run(go())
-    print(f"1,000 calls in {took:.2f} s")
+    print(f"1,000 calls in {took:.2f} s of processor time")
     assert sorted(count) == list(range(1, 1001))
-    assert took < 6  # beside seven other helpers; alone about a second
+    assert took < 3  # about one
 
 
 def test_what_was_claimed_and_not_begun_is_free_at_once_after_the_end(store, tmp_path, state_dir):

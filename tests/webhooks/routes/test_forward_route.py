@@ -161,3 +161,8 @@ def test_a_name_that_moves_inside_is_refused_from_then_on():
 def test_link_local_is_refused_before_anything_starts(host, allow):
     with pytest.raises(ConfigError, match="forwards to a link-local address"):
         forward(f"https://{host}/T0K3N", allow_private=allow)
+
+
+def test_what_was_not_verified_is_marked():
+    for judged in (True, False):
+        assert event_document(delivery(1)._replace(verified=judged), "a").delivery["verified"] is judged

@@ -3,7 +3,11 @@
 import asyncio
 import json
 import os
+import selectors
+import signal
+import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +15,7 @@ from pathlib import Path
 import pytest
 from routes_world import delivery, route, until
 
+from codespar_cli.webhooks.known_secrets import KnownSecrets
 from codespar_cli.webhooks.routes.deed import Failed
 from codespar_cli.webhooks.routes.event_document import event_document
 from codespar_cli.webhooks.routes.run import Run, kept_environment
@@ -22,9 +27,9 @@ def environ():
     return kept_environment(lambda reference: os.environ.get(reference.removeprefix("env:")))
 
 
-def python(source, *arguments, timeout=20.0):
+def python(source, *arguments, timeout=20.0, known=None):
     command = (sys.executable, "-c", source, *arguments)
-    return Run(route(deed="run", target=command, timeout=timedelta(seconds=timeout)), environ())
+    return Run(route(deed="run", target=command, timeout=timedelta(seconds=timeout)), environ(), known)
 
 
 def failure(deed, document=DOCUMENT):
@@ -82,6 +87,27 @@ def test_a_failure_says_the_last_line_harmlessly(source, words):
     assert failure(python(source)) == f"`{os.path.basename(sys.executable)}` {words}"
 
 
+SECRET = "hush-hush-" + "0123456789abcdef" * 3
+LOUD = {
+    "the last line": "sys.exit('refused: ' + secret)",
+    "on stdout": "print('refused: ' + secret); sys.exit(1)",
+    "as JSON in base64": "import base64; sys.exit('refused: ' + base64.b64encode(secret.encode()).decode())",
+    "in pieces": "[(sys.stderr.write(c), sys.stderr.flush(), time.sleep(0.002)) for c in 'refused: ' + secret]; sys.exit(1)",
+    "cut by what is kept of a line": "sys.exit('refused: ' + 'x' * 160 + secret)",
+    "its second half begins what is kept": "sys.exit('refused: ' + secret + 'y' * (4095 - len(secret) // 2))",
+    "without an end of line": "sys.stderr.write('refused: ' + secret); sys.exit(1)",
+}
+
+
+@pytest.mark.parametrize("source", LOUD.values(), ids=LOUD)
+def test_a_known_secret_is_not_kept_with_the_last_line(source):
+    known = KnownSecrets()
+    known.noted(SECRET)
+    words = failure(python(f"import sys, time; secret = sys.argv[1]; {source}", SECRET, known=known))
+    assert "ended with exit code 1: " in words
+    assert not {part for part in (SECRET[start : start + 8] for start in range(len(SECRET) - 8)) if part in words}
+
+
 def test_a_flood_of_output_takes_no_memory_and_the_last_line_is_kept():
     source = "import sys\nfor _ in range(600): sys.stdout.write('x' * 65536)\nprint(); print('the end'); sys.exit(1)"
     assert failure(python(source)).endswith("exit code 1: the end")
@@ -100,7 +126,8 @@ def test_a_large_document_arrives_whole(tmp_path):
     assert int(out.read_text()) == len(large.body) + 1
 
 
-def test_a_timeout_kills_the_whole_group_even_one_that_ignores_the_request(tmp_path):
+def test_a_timeout_kills_the_whole_group_even_one_that_ignores_the_request(tmp_path, monkeypatch):
+    monkeypatch.setattr("codespar_cli.webhooks.routes.run._GRACE_S", 0.3)
     out = tmp_path / "pids"
     source = (
         "import os,signal,sys,time\n"
@@ -121,6 +148,66 @@ def test_what_a_command_leaves_behind_is_not_waited_for():
     began = time.monotonic()
     asyncio.run(python("import subprocess;subprocess.Popen(['sleep','20'])").do(DOCUMENT))
     assert time.monotonic() - began < 10
+
+
+ENDINGS = {
+    "at once": "pass",
+    "after closing its output": "import os, time; [os.close(n) for n in (0, 1, 2)]; time.sleep(0.05)",
+    "too late, after closing its output": "import os, time; [os.close(n) for n in (0, 1, 2)]; time.sleep(30)",
+    "too late": "import time; time.sleep(30)",
+    "on being asked": "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); time.sleep(30)",
+    "and leaves a child": "import subprocess; subprocess.Popen(['sleep', '5'])",
+}
+
+
+@pytest.mark.parametrize("cancelled_after_s", [None, 0.0, 0.06])
+@pytest.mark.parametrize("source", ENDINGS.values(), ids=ENDINGS)
+def test_a_group_is_signalled_only_while_its_leader_is_unburied(monkeypatch, source, cancelled_after_s):
+    """Afterwards its number may be another's: of this very process's group, say."""
+    sent, really = [], os.killpg
+
+    def killpg(group, number):
+        sent.append(number)
+        assert group > 1
+        assert group != os.getpgid(0)
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ChildProcessError when it is buried
+        really(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+
+    async def go():
+        task = asyncio.create_task(python(source, timeout=0.4).do(DOCUMENT))
+        if cancelled_after_s is not None:
+            await asyncio.wait([task], timeout=cancelled_after_s)
+            task.cancel()
+        return (await asyncio.gather(task, return_exceptions=True))[0]
+
+    found = asyncio.run(go())
+    assert found is None or isinstance(found, Failed | asyncio.CancelledError)
+    if "30" in source:
+        assert sent[-1] == signal.SIGKILL
+
+
+def test_what_cannot_be_talked_to_is_ended_and_buried(monkeypatch):
+    """No file is left for looking at its output."""
+    begun, popen = [], subprocess.Popen
+
+    def noted(*arguments, **named):
+        begun.append(popen(*arguments, **named))
+        return begun[-1]
+
+    def none_left():
+        raise OSError(24, "too many open files")
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    monkeypatch.setattr(selectors, "DefaultSelector", none_left)
+    deed = python("import time; time.sleep(30)")
+    with pytest.raises(OSError, match="too many"):
+        deed._ran(b"{}", threading.Event())
+    (process,) = begun
+    assert process.returncode == -signal.SIGKILL
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
 
 
 def test_cancelled_it_kills_what_runs(tmp_path):

@@ -10,10 +10,14 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.approvals.approval import Approval
 from codespar_cli.plugins.policy.approvals.notice import Undelivered, announcement
+
+if TYPE_CHECKING:
+    import subprocess
 
 LIMIT_S = 10.0
 _OTHERS_WRITE = 0o022
@@ -86,19 +90,24 @@ class Command:
             try:
                 process.communicate(document, timeout=self._limit_s)
             except subprocess.TimeoutExpired:
-                _end_session(process.pid)
+                _end_session(process)
                 raise Undelivered(f"the notifier `{self._path.name}` took longer than {self._limit_s:g} s") from None
+            except BaseException:  # Ctrl-C, say: the program is not to be waited for at the end of `with`
+                _end_session(process)
+                raise
         if process.returncode:
             raise Undelivered(f"the notifier `{self._path.name}` ended with exit code {process.returncode}")
 
 
-def _end_session(leader: int) -> None:
+def _end_session(leader: subprocess.Popen[bytes]) -> None:
+    """Its whole group, while the leader is not reaped: afterwards the group's number may be another's."""
     import signal
 
     try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it has just ended
+        if leader.returncode is None:
+            os.killpg(leader.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass  # it has just ended, or it is another user's by now
 
 
 def _is_anothers(facts: os.stat_result) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.approvals.approval import Approval, Need
 from codespar_cli.plugins.policy.approvals.notice import Undelivered
-from codespar_cli.plugins.policy.approvals.notify_command import Command
+from codespar_cli.plugins.policy.approvals.notify_command import Command, _end_session
 
 APPROVAL = Approval(
     token="ap-7K2M9QXA", tenant="acme", digest="d" * 64, agent="a\n", tool="deploy/run", cost="5", project=None,
@@ -73,6 +75,34 @@ def test_one_that_hangs_is_killed_with_its_children(notifiers, tmp_path):
     deadline = time.monotonic() + 20
     while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("error", [subprocess.TimeoutExpired("x", 1), KeyboardInterrupt, OSError(5, "broken")])
+def test_its_group_is_killed_only_while_it_is_unreaped(notifiers, monkeypatch, error):
+    """Whatever ends the waiting. Afterwards the group's number may be another's."""
+    begun, killed, really = [], [], os.killpg
+
+    class Broken(subprocess.Popen):
+        def communicate(self, *arguments, **named):
+            begun.append(self)
+            raise error
+
+    def killpg(group, number):
+        assert group > 1
+        assert group != os.getpgid(0)
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # ChildProcessError when it is reaped
+        killed.append(number)
+        really(group, number)
+
+    put(notifiers, "exec sleep 60")
+    monkeypatch.setattr(subprocess, "Popen", Broken)
+    monkeypatch.setattr(os, "killpg", killpg)
+    with pytest.raises((Undelivered, KeyboardInterrupt, OSError)):
+        command().deliver(APPROVAL)
+    assert killed == [signal.SIGKILL]
+    assert begun[0].returncode == -signal.SIGKILL
+    _end_session(begun[0])
+    assert killed == [signal.SIGKILL]
 
 
 def test_one_that_fails_has_not_told(notifiers):

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from codespar_cli.cli.running.sieve import Sieve, sieves
+from codespar_cli.core.masking.sieve import Sieve, sieves
 
 MASK = b"********"
 GLIMPSE = 3

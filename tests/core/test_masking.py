@@ -9,9 +9,9 @@ import urllib.parse
 
 import pytest
 
-from codespar_cli.cli.running.masking import GLIMPSE, MASK, Masker, mask
-from codespar_cli.cli.running.sieve import sieves
-from codespar_cli.cli.running.spellings import SHORTEST, spellings
+from codespar_cli.core.masking.masker import GLIMPSE, MASK, Masker, mask
+from codespar_cli.core.masking.sieve import sieves
+from codespar_cli.core.masking.spellings import SHORTEST, spellings
 
 VALUE = "pä$$ w/rd+\"q'&<x>\\end~1234"
 PEM = "-----BEGIN KEY-----\nMIIBVgIBADANBgkq\nhkiG9w0BAQEFAASC\n\tindented/line==\n-----END KEY-----\n"
