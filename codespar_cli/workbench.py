@@ -12,9 +12,12 @@ from codespar_cli.core.administration.policy_scenarios import ScenarioResult
 from codespar_cli.core.clock import system_clock
 
 if TYPE_CHECKING:
-    from codespar_cli.core.administration.metrics import MetricRow
+    from datetime import datetime
+
+    from codespar_cli.core.administration.metrics import MetricFilter, MetricRow
     from codespar_cli.core.administration.tool_drift import ToolPins
     from codespar_cli.plugins.observability.checks.look import Seen
+    from codespar_cli.plugins.observability.report.model import CallReader, Report
 
 FILE = "FILE"
 """What an error calls a file that was named on the command line."""
@@ -94,3 +97,12 @@ def write_rows(rows: Iterable[MetricRow], format: Literal["jsonl", "csv", "parqu
         case "parquet":
             from codespar_cli.plugins.observability.exporters.parquet_rows import write_parquet as write
     return write(rows, stream)
+
+
+def metrics_report(reader: CallReader, pins: ToolPins | None, wanted: MetricFilter, now: datetime) -> tuple[bytes, Report]:
+    """The page of `metrics report`, and what it says. Raises StoreError; what only a part of it needs is in `errors`."""
+    from codespar_cli.plugins.observability.report.gathering import gather
+    from codespar_cli.plugins.observability.report.page import draw_page
+
+    report = gather(reader, pins, wanted, now)
+    return draw_page(report), report

@@ -14,6 +14,7 @@ from codespar_cli.cli.commands import (
     metrics_drift,
     metrics_export,
     metrics_record,
+    metrics_report,
     metrics_stats,
 )
 from codespar_cli.cli.commands.metrics_options import AgentGlob, Since, ToolGlob, chosen_tenant
@@ -48,6 +49,7 @@ app.command("stats")(metrics_stats.stats)
 app.command("costs")(metrics_costs.costs)
 app.command("anomalies")(metrics_anomalies.anomalies)
 app.command("export")(metrics_export.export)
+app.command("report")(metrics_report.report)
 app.command("drift")(metrics_drift.drift)
 app.command("checks")(metrics_checks.checks)
 

@@ -131,10 +131,12 @@ class MCPObserver:
 
     def close(self) -> None:
         """Flush, and let go of the store. Recording again opens it again."""
-        self.flush()
-        self._store.close()
-        if self._exporter is not None:
-            self._exporter.close()
+        try:
+            self.flush()
+            self._store.close()
+        finally:
+            if self._exporter is not None:
+                self._exporter.close()
 
     # ── reading ──
 
@@ -148,6 +150,13 @@ class MCPObserver:
         from codespar_cli.plugins.observability import summaries
 
         return summaries.stats(self._store, wanted, by, self._clock())
+
+    def overall(self, wanted: MetricFilter) -> CallStats | None:
+        """All wanted calls as one group, with the change against the period before; None without a call."""
+        from codespar_cli.plugins.observability.report.overall import overall
+        from codespar_cli.plugins.observability.rollup import Rollup
+
+        return overall(Rollup(self._store), wanted, self._clock())
 
     def costs(self, wanted: MetricFilter, *, by: Grouping = "tool") -> CostReport:
         from codespar_cli.plugins.observability.costs.budgets import Budget

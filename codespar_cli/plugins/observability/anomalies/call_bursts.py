@@ -99,11 +99,14 @@ class CallBursts:
         count = one[1]
         if not count:
             return
-        known = one[3] >= 3
-        spread = (max(one[6] / one[4] - (one[5] / one[4]) ** 2, 0.0)) ** 0.5 if known else 0.0
-        # What is learnt of a burst is that there was one, not how large it was.
-        calm = min(count, 2 * max(one[2], one[5] / one[4] + 4 * spread)) if known else count
-        one[2] = max(one[2], calm)
+        calm = count
+        if count > one[2]:
+            if one[3] >= 3:
+                # What is learnt of a burst is that there was one, not how large it was.
+                mean = one[5] / one[4]
+                spread = max(one[6] / one[4] - mean * mean, 0.0) ** 0.5
+                calm = min(count, 2 * max(one[2], mean + 4 * spread))
+            one[2] = max(one[2], calm)
         one[3] += 1
         one[4] = one[4] * FADE + 1.0
         one[5] = one[5] * FADE + calm

@@ -30,7 +30,7 @@ class CallGaps:
         self.last = time
         self.silent_since = 0
         self._others_at_start = self._others_at_last = others
-        self._record = 0.0
+        self._record = LEAST_RECORD
         self._record_others = 0
 
     def add(self, time: int, others: int, profile: WeekProfile) -> None:
@@ -39,7 +39,7 @@ class CallGaps:
             between = others - self._others_at_last
             self._record_others = max(self._record_others, between)
             # A gap that cannot be the longest yet is not measured.
-            if (time - self.last) * profile.steepest > HOUR_US * max(self._record, LEAST_RECORD):
+            if (time - self.last) * profile.steepest > HOUR_US * self._record:
                 self._record = max(self._record, self._expected(time, profile) or 0.0)
         self.silent_since = 0
         self.last = time

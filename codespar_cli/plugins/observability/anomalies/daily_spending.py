@@ -9,7 +9,7 @@ __all__ = ["DailySpending", "Overspent"]
 
 DAYS = 30
 DAYS_NEEDED = 5
-PRICED_NEEDED = 20
+PRICED_NEEDED = 10
 RISE = 1.5
 """The rule of the product: more than 50 % over the level."""
 DEVIATIONS = 4.0

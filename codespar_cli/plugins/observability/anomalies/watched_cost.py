@@ -16,7 +16,7 @@ __all__ = ["ADOPTED_US", "DAY_US", "WatchedCost"]
 DAY_US = 24 * HOUR_US
 ADOPTED_US = DAY_US
 """What has been unusual for so long is the new usual."""
-COST_RULE = LevelRule(warm_up=200, slack=0.35, limit=26.0, least=1.5, steady=60, memory_days=30.0)
+COST_RULE = LevelRule(warm_up=100, slack=0.35, limit=26.0, least=1.5, steady=60, memory_days=30.0)
 AVERAGED = 32
 
 

@@ -7,23 +7,35 @@ Prometheus would take that for a restart and count everything anew.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Sequence
 
 from codespar_cli.core.administration.metrics import MetricFilter, MetricsReader
 from codespar_cli.plugins.observability.exporters.prometheus_counters import CallCounters
 from codespar_cli.plugins.observability.exporters.prometheus_text import Family, exposition
 
 PAGE = 5000
+BESIDE_EVERY_S = 60.0
+"""Anomalies are looked for, and findings read, not more often: it may take longer than a scraper waits."""
 EVERYTHING = MetricFilter()
 
 
 class LiveMetrics:
     """For any backend that can be read. Safe to share between threads."""
 
-    def __init__(self, reader: MetricsReader, beside: Callable[[], Iterable[Family]] = tuple) -> None:
+    def __init__(
+        self,
+        reader: MetricsReader,
+        beside: Callable[[], Sequence[Family]] = tuple,
+        *,
+        beside_every_s: float = BESIDE_EVERY_S,
+    ) -> None:
         """Raises StoreError. Counting begins now."""
         self._reader = reader
         self._beside = beside
+        self._beside_every_s = beside_every_s
+        self._found: Sequence[Family] = ()
+        self._due = 0.0
         self._lock = threading.Lock()
         self._counters = CallCounters()
         self._cursor = reader.last(EVERYTHING, 0).upto
@@ -32,7 +44,10 @@ class LiveMetrics:
         """Raises StoreError."""
         with self._lock:
             self._read()
-            return "".join(exposition(self._counters, self._beside(), openmetrics=openmetrics))
+            if time.monotonic() >= self._due:
+                self._found = self._beside()
+                self._due = time.monotonic() + self._beside_every_s
+            return "".join(exposition(self._counters, self._found, openmetrics=openmetrics))
 
     def _read(self) -> None:
         while True:

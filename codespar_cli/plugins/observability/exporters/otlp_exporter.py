@@ -115,10 +115,11 @@ class OtlpExporter:
         self._enough.set()
         if thread is None:
             self._finish()  # no thread could be started any more
-            return
-        thread.join(within_s)
-        if thread.is_alive():  # in a system call that knows no deadline
-            self._give_up()
+        else:
+            thread.join(within_s)
+            if thread.is_alive():  # in a system call that knows no deadline
+                self._give_up()
+        self._record.close()
 
     @property
     def waiting(self) -> int:

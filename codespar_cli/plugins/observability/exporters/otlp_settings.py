@@ -7,7 +7,6 @@ opentelemetry.io say what they mean. What is wrong with one switches the exporti
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,9 +61,9 @@ def otlp_settings(options: Mapping[str, Any], services: Services) -> OtlpSetting
             hint="move it to ~/.config/codespar/plugins.toml, or export OTEL_EXPORTER_OTLP_ENDPOINT=…",
         )
     variables = _Variables(services)
-    if variables.text("OTEL_SDK_DISABLED").lower() == "true":
-        return None
     try:
+        if variables.text("OTEL_SDK_DISABLED").lower() == "true":
+            return None
         return _settings(options.get("otlp_endpoint"), variables)
     except ValueError as error:
         return OtlpSettings(None, None, problem=str(error))
@@ -75,7 +74,10 @@ class _Variables:
         self._resolve = services.resolve
 
     def text(self, name: str) -> str:
-        return (self._resolve(f"env:{name}") or "").strip()
+        try:
+            return (self._resolve(f"env:{name}") or "").strip()
+        except ConfigError:
+            raise ValueError(f"{name}: expected text in UTF-8") from None
 
     def of_signal(self, signal: str, name: str) -> str:
         """The signal's own variable, else the one for all."""
@@ -129,7 +131,8 @@ def _signal(signal: str, path: str, endpoint: str | None, variables: _Variables)
         target = Target.of(url)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    headers = dict(_pairs(variables.of_signal(signal, "HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS"))
+    given = _pairs(variables.of_signal(signal, "HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS")
+    headers = {key.lower(): value for key, value in given}
     for key, value in headers.items():
         if not _is_token(key) or any(ord(char) < 32 or ord(char) > 126 for char in value):
             raise ValueError("OTEL_EXPORTER_OTLP_HEADERS: expected `name=value`, with names and values of HTTP headers")
@@ -167,7 +170,7 @@ def of_process() -> dict[str, str]:
     """What tells this process from others: sums of two must never be taken for one that went backwards."""
     import uuid
 
-    return {"service.instance.id": str(uuid.uuid4()), "process.pid": str(os.getpid())}
+    return {"service.instance.id": str(uuid.uuid4())}
 
 
 def now_ns() -> int:

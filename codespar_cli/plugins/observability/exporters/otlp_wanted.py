@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codespar_cli.core.services import Services
+from codespar_cli.errors import ConfigError
 
 ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -15,4 +16,7 @@ ENDPOINTS = (
 
 
 def is_wanted(options: Mapping[str, Any], services: Services) -> bool:
-    return "otlp_endpoint" in options or any(services.resolve(f"env:{name}") for name in ENDPOINTS)
+    try:
+        return "otlp_endpoint" in options or any(services.resolve(f"env:{name}") for name in ENDPOINTS)
+    except ConfigError:
+        return True  # it has a value, which is no text: `otlp_settings` says so

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
 from typing import Literal, NamedTuple
@@ -21,7 +21,7 @@ class Family(NamedTuple):
     name: str
     help: str
     labels: tuple[str, ...]
-    samples: Iterable[tuple[tuple[str, ...], str]]
+    samples: Sequence[tuple[tuple[str, ...], str]]
     kind: Literal["counter", "gauge"] = "counter"
 
 
@@ -32,7 +32,7 @@ def families_of(counters: CallCounters) -> list[Family]:
             "codespar_tool_cost_usd",
             "What calls cost where that is known, by how it is known.",
             ("tool", "agent", "source"),
-            ((key, _money(micros)) for key, micros in sorted(counters.cost_micros.items())),
+            [(key, _money(micros)) for key, micros in sorted(counters.cost_micros.items())],
         ),
         Family(
             "codespar_tool_unknown_cost_calls",
@@ -61,8 +61,8 @@ def gauge(name: str, help: str, labels: tuple[str, ...], counts: Iterable[tuple[
     return Family(name, help, labels, _counts(counts), "gauge")
 
 
-def _counts(counts: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[tuple[tuple[str, ...], str]]:
-    return ((key, str(count)) for key, count in sorted(counts))
+def _counts(counts: Iterable[tuple[tuple[str, ...], int]]) -> list[tuple[tuple[str, ...], str]]:
+    return [(key, str(count)) for key, count in sorted(counts)]
 
 
 def _numbers(family: Family, *, openmetrics: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from codespar_cli.plugins.observability.report.scales import Scale, TimeAxis, pl
 
 LETTER = 6.4
 """The width of a digit in the axes' size, generously."""
-_LEAST_BAR = 1.0
+_LEAST_BAR, _WIDEST_BAR = 1.0, 52.0
 _MARK = 8.0
 
 
@@ -26,7 +26,7 @@ class Frame(NamedTuple):
     width: float
     height: float
     most_ticks: int
-    left: float = 56.0
+    left: float = 60.0
     right: float = 12.0
     top: float = 26.0
     bottom: float = 30.0
@@ -135,7 +135,7 @@ def _picture(chart: Chart, frame: Frame, drawn: Content) -> Markup:
 
 def _bars(chart: Chart, frame: Frame, layers: Sequence[Layer]) -> list[Markup]:
     step = frame.plot_width / chart.axis.slots
-    wide = step - (3.0 if step > 24 else 1.0 if step > 3 else 0.0)
+    wide = min(step - (3.0 if step > 24 else 1.0 if step > 3 else 0.0), _WIDEST_BAR)
     floor = frame.top + frame.plot_height
     found: list[list[tuple[float, float, float, float]]] = [[] for _ in layers]
     for slot in range(chart.axis.slots):
@@ -169,9 +169,7 @@ def _line(chart: Chart, frame: Frame, layer: Layer) -> list[Markup]:
             continue
         x = frame.left + (slot + 0.5) * step
         runs[-1].append((x, frame.top + (1 - chart.scale.at(value)) * frame.plot_height))
-    path = " ".join(
-        "M" + "L".join(f"{number(x)} {number(y)}" for x, y in run) for run in runs if len(run) > 1
-    )
+    path = " ".join("M" + "L".join(f"{number(x)} {number(y)}" for x, y in run) for run in runs if len(run) > 1)
     dots = [
         tag("circle", class_=f"{layer.style} fill", cx=x, cy=y, r=2.5) for run in runs if len(run) == 1 for x, y in run
     ]
@@ -179,7 +177,8 @@ def _line(chart: Chart, frame: Frame, layer: Layer) -> list[Markup]:
 
 
 def _value_axis(chart: Chart, frame: Frame) -> list[Markup]:
-    right, drawn = frame.width - frame.right, []
+    right = frame.width - frame.right
+    drawn: list[Markup] = []
     for value in chart.scale.ticks:
         y = frame.top + (1 - chart.scale.at(value)) * frame.plot_height
         drawn.append(_rule(frame.left, y, right, y, "axis" if not drawn else "grid"))

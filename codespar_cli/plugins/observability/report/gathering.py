@@ -35,7 +35,7 @@ WITH_DAYS = 8
 """How many agents, and how many tools, have their days drawn: each is a question of its own."""
 MOST_FINDINGS = 1000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-_LAST_DAY = datetime(9999, 12, 1, tzinfo=UTC)
+_LAST_DAY = datetime(9990, 1, 1, tzinfo=UTC)
 
 
 def gather(reader: CallReader, pins: ToolPins | None, wanted: MetricFilter, now: datetime) -> Report:
@@ -107,7 +107,10 @@ def _costs(reader: CallReader, wanted: MetricFilter, span: tuple[datetime, datet
                 if known.cost is not None:
                     sources.setdefault(source, [None] * axis.slots)[slot] = known.cost
     days = DailyCosts(
-        axis, sources, _each_day(reader, wanted, by_agent, axis, "agent"), _each_day(reader, wanted, by_tool, axis, "tool")
+        axis,
+        sources,
+        _each_day(reader, wanted, by_agent, axis, "agent"),
+        _each_day(reader, wanted, by_tool, axis, "tool"),
     )
     return Costs(by_tool, by_agent, days)
 

@@ -47,7 +47,7 @@ def join(*content: Content) -> Markup:
     return Markup("".join(_pieces(content)))
 
 
-def tag(name: str, *content: Content, **attributes: Value) -> Markup:
+def tag(name: str, /, *content: Content, **attributes: Value) -> Markup:
     """`class_` is `class` and `aria_label` is `aria-label`. None and False leave an attribute out, True has no value."""
     head = "".join((name, *(_attribute(key, value) for key, value in attributes.items())))
     if name in VOID:

@@ -122,7 +122,7 @@ class TimeAxis(NamedTuple):
             step = _DAY * (step // _DAY)
         midnight = self.first.replace(hour=0, minute=0, second=0, microsecond=0)
         index = -((midnight - self.first) // step)
-        found = []
+        found: list[tuple[datetime, str]] = []
         while len(found) <= most and (at := midnight + step * index) < self.last:
             found.append((at, _name(at, step)))
             index += 1

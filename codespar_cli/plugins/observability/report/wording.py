@@ -25,10 +25,18 @@ def counted(value: int, word: str) -> str:
 def brief(value: float) -> str:
     """For an axis: `12`, `1.5k`, `20M`."""
     for size, letter in _SIZES:
-        if value >= size:
-            scaled = value / size
-            return f"{scaled:.3g}{letter}" if scaled < 1000 else f"{value:.1e}"
+        # From where three digits round up to it: 999,999 is 1M, not 1e+03k.
+        if value >= size * 0.9995:
+            return f"{value / size:.3g}{letter}" if value < size * 999.5 else f"{value:.1e}"
     return f"{value:.3g}"
+
+
+def axis_time(value: float) -> str:
+    """Milliseconds with a short unit: `0.5 µs`, `420 ms`, `2.5 s`, `20 min`, `1.5k h`."""
+    for size, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s"), (0.1, "ms")):
+        if value >= size * (2 if size >= 60_000 else 1):
+            return f"{brief(value / size if size >= 1 else value)} {unit}"
+    return f"{value * 1000:.3g} µs" if value else "0"
 
 
 def milliseconds(value: float | None) -> str:
@@ -40,7 +48,7 @@ def milliseconds(value: float | None) -> str:
     if value < 999.5:
         return f"{round(float(f'{value:.3g}'), 3):g} ms"
     seconds = value / 1000
-    return f"{seconds:.3g} s" if seconds < 99.95 else render_duration(seconds) if seconds < 1e9 else f"{seconds:.1e} s"
+    return f"{seconds:.3g} s" if seconds < 119.5 else render_duration(seconds) if seconds < 1e9 else f"{seconds:.1e} s"
 
 
 def share(part: float | None) -> str:

@@ -134,3 +134,12 @@ def test_the_option_is_a_url(url, fits):
     problems = list(ENDPOINT(url, ("observability", "otlp_endpoint")))
     assert (problems == []) == fits
     assert "s3cret" not in str(problems)
+
+
+def test_a_variable_that_is_no_text_is_a_problem_and_no_error(tmp_path):
+    from codespar_cli.core.references import Resolver
+
+    resolve = Resolver({BASE: "http://a\udcff"}, tmp_path, None)
+    services = Services(tmp_path, resolve=resolve)
+    assert is_wanted({}, services)
+    assert otlp_settings({}, services).problem == f"{BASE}: expected text in UTF-8"

@@ -214,4 +214,6 @@ def test_anomalies_and_drift_are_told(observer, path, monkeypatch, clock):
     live = observer.live_metrics()
     assert named(samples(live.text()), "codespar_anomalies_total") == {}
     incidents.append(incident(3, clock()))
+    assert named(samples(live.text()), "codespar_anomalies_total") == {}  # it is not looked for every time
+    live._due = 0.0
     assert named(samples(live.text()), "codespar_anomalies_total") == {("latency", "git/push"): 1}
