@@ -219,9 +219,21 @@ def _titles(chart: Chart, frame: Frame) -> list[Markup]:
 
 
 def _spans(chart: Chart, frame: Frame) -> list[Markup]:
+    """Where marks lasted, each style as one shape: where two of them overlap nothing gets darker."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for mark, x, wide in _placed(chart, frame):  # by their beginning
+        spans = found.setdefault(mark.style, [])
+        if spans and x <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], x + wide))
+        else:
+            spans.append((x, x + wide))
     return [
-        tag("rect", class_=f"{mark.style} span", x=x, y=frame.top, width=wide, height=frame.plot_height)
-        for mark, x, wide in _placed(chart, frame)
+        tag(
+            "path",
+            class_=f"{style} span",
+            d=_boxes((start, frame.top, end - start, frame.plot_height) for start, end in spans),
+        )
+        for style, spans in found.items()
     ]
 
 

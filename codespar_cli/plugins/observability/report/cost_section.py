@@ -104,10 +104,10 @@ def _groups(
         Column("Known how", ""),
     )
     rows = [_row(each, days, most) for each in shown]
-    label = f"Cost by {by}, the dearest first" + ("; bars share one scale" if days else "")
     return join(
         tag("h3", f"By {by}"),
-        table(label, columns, rows),
+        tag("p", "The dearest first; bars share one scale.", class_="quiet small") if days else None,
+        table(f"Cost by {by}, the dearest first", columns, rows),
         left_out(len(costs.rows), len(shown), f"{by}s", f"codespar metrics costs --by {by}"),
     )
 

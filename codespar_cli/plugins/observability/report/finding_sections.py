@@ -15,7 +15,6 @@ from codespar_cli.plugins.observability.report.gathering import MOST_FINDINGS
 from codespar_cli.plugins.observability.report.markup import Content, Markup, join, shortened, tag
 from codespar_cli.plugins.observability.report.model import Report
 from codespar_cli.plugins.observability.report.pieces import (
-    NAME,
     Column,
     Limits,
     left_out,
@@ -28,7 +27,7 @@ from codespar_cli.plugins.observability.report.pieces import (
 _CHECKS = (
     Column("Check", ""),
     Column("Calls"),
-    Column("Tool", NAME),
+    Column("Tool", "wide-cell"),
     Column("Where", "wide-cell"),
     Column("Expected", "wide-cell"),
     Column("Got", "wide-cell"),

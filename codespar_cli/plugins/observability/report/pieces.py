@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from codespar_cli.plugins.observability.report.markup import Content, Markup, join, shortened, tag
+from codespar_cli.plugins.observability.report.markup import Content, Markup, shortened, tag
 from codespar_cli.plugins.observability.report.wording import count
 
 LONGEST_NAME = 100
@@ -80,7 +80,3 @@ def unread(error: Exception, what: str) -> Markup:
 
 def figure(title: str, *content: Content, caption: str = "") -> Markup:
     return tag("figure", tag("h3", title), *content, tag("figcaption", caption) if caption else None)
-
-
-def together(*content: Content) -> Markup:
-    return join(*content)

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 
 LARGEST = 1e15
 """Nothing real is larger; what is, is drawn as this."""
+SMALLEST = 1e-7
+"""Less than a nanosecond of latency or a millionth of money is nothing."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _DAY = timedelta(days=1)
 _TIME_STEPS = (1, 2, 3, 6, 12, 24, 48, 24 * 7, 24 * 14, 24 * 28, 24 * 56, 24 * 112)
@@ -55,12 +57,12 @@ def plain(value: float | None) -> float | None:
     """A value that can be drawn, or None."""
     if value is None or math.isnan(value) or value < 0:
         return None
-    return min(float(value), LARGEST)
+    return 0.0 if value < SMALLEST else min(float(value), LARGEST)
 
 
 def linear(largest: float, *, whole: bool = False, most: int = 5) -> LinearScale:
     """Round steps from 0 to the first that holds the largest value. `whole`: for things there are no halves of."""
-    if largest <= 0:
+    if largest < SMALLEST:
         return LinearScale(1.0, (0.0, 1.0))
     rough = largest / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -73,7 +75,7 @@ def linear(largest: float, *, whole: bool = False, most: int = 5) -> LinearScale
 
 def for_latency(smallest: float, largest: float) -> Scale:
     """Linear, unless the slowest would press the rest onto the axis: then decades."""
-    if smallest <= 0 or largest / smallest < 60:
+    if smallest < SMALLEST or largest / smallest < 60:
         return linear(largest)
     low, high = math.floor(math.log10(smallest)), math.ceil(math.log10(largest) - 1e-9)
     low = max(low, high - 12)

@@ -45,8 +45,9 @@ h1{font-size:26px;line-height:1.2;letter-spacing:-.015em;margin:0 0 6px;font-wei
 h2{font-size:18px;letter-spacing:-.01em;margin:0 0 4px;font-weight:650}
 h3{font-size:14px;margin:28px 0 8px;font-weight:650}
 p{margin:0 0 10px;max-width:76ch}
-.quiet,figcaption,caption,dt{color:var(--quiet)}
-.small,figcaption,caption{font-size:13px}
+p,li,dd{overflow-wrap:anywhere}
+.quiet,figcaption,dt{color:var(--quiet)}
+.small,figcaption{font-size:13px}
 a{color:var(--a1);text-underline-offset:2px}
 :focus-visible{outline:2px solid var(--a1);outline-offset:2px;border-radius:2px}
 .skip{position:absolute;left:-9999px;top:8px;padding:8px 12px;background:var(--paper);border:1px solid var(--a1)}
@@ -82,9 +83,9 @@ svg{display:block}
 .spark .axis{opacity:.35}
 .key{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;padding:0;margin:6px 0 0;font-size:13px;color:var(--quiet)}
 .key svg{display:inline-block;width:14px;height:10px;margin-right:6px;vertical-align:baseline}
-.box{overflow-x:auto;margin:14px 0 6px;border-bottom:1px solid var(--rule)}
+.box{position:relative;overflow-x:auto;margin:14px 0 6px;border-bottom:1px solid var(--rule)}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:0 0 8px}
+caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:7px 22px 7px 0;text-align:left;vertical-align:top;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:500;font-size:13px;color:var(--quiet);border-bottom:1px solid var(--rule);vertical-align:bottom}
@@ -92,12 +93,13 @@ tbody tr+tr>*{border-top:1px solid var(--rule)}
 tbody th{font-weight:500}
 .n{text-align:right}
 .name{white-space:normal;min-width:190px;max-width:340px;overflow-wrap:anywhere}
-.wide-cell{white-space:normal;min-width:140px;max-width:300px;overflow-wrap:anywhere}
+.wide-cell{white-space:normal;min-width:96px;max-width:300px;overflow-wrap:anywhere}
 .bad-word{color:var(--bad)}.warn-word{color:var(--warn)}.good-word{color:var(--good)}
 .badge{display:inline-block;justify-self:start;align-self:start;min-width:20px;height:20px;line-height:20px;border-radius:10px;padding:0 6px;text-align:center;font-size:12px;font-weight:600;color:var(--paper);background:var(--quiet);font-variant-numeric:tabular-nums}
 .badge.bad{background:var(--bad)}.badge.warn{background:var(--warn)}
 .list{list-style:none;padding:0;margin:16px 0 0}
 .list>li{padding:14px 0;border-top:1px solid var(--rule);display:grid;grid-template-columns:44px 1fr;gap:0 4px}
+.list>li>div{min-width:0}
 .list>li:target{background:var(--soft)}
 .list p{margin:2px 0 0;overflow-wrap:anywhere}
 .list .what{font-weight:550;overflow-wrap:anywhere}

@@ -156,7 +156,7 @@ def test_axes_begin_at_zero_in_round_even_steps_and_hold_the_largest(largest, wh
     scale = linear(largest, whole=whole)
     assert scale.ticks[0] == 0
     assert scale.ticks[-1] == scale.top
-    assert scale.top >= largest * (1 - 1e-6)
+    assert scale.top >= (plain(largest) or 0) * (1 - 1e-6)
     assert 2 <= len(scale.ticks) <= 7
     steps = [after - before for before, after in zip(scale.ticks, scale.ticks[1:], strict=False)]
     assert max(steps) == pytest.approx(min(steps))
@@ -208,3 +208,11 @@ def test_a_mark_is_a_link_with_a_harmless_name(name):
         assert link.get("href") == "#anomaly-1"
         assert {each.tag for each in link} == {"title", "circle", "text"}
         assert picture.get("role") == "group"
+
+
+def test_marks_that_overlap_are_one_span():
+    marks = [Mark(str(at), "warn", START + HOUR * at, START + HOUR * (at + 2), "#a", "") for at in (1, 2, 6)]
+    for picture in drawn(stacked_bars(chart(10, linear(1), marks), [Layer("a", "a1", [1] * 10)])):
+        first, second = boxes(picture.find("path[@class='warn span']").get("d"))
+        assert first[2] == pytest.approx(second[2] * 1.5, abs=0.05)
+        assert first[0] + first[2] < second[0]
