@@ -29,7 +29,9 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
         raise
     except (OSError, ValueError) as error:
         words = (getattr(error, "strerror", None) or str(error)).lower()
-        raise StoreError(f"cannot be written: {words}", code="output_failed", file=str(path)) from error
+        raise StoreError(
+            f"cannot be written: {words}", code="output_failed", file=str(path), hint=f"ls -ld {path.parent}"
+        ) from error
 
 
 @contextmanager

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from codespar_cli.core.gate import Gate
     from codespar_cli.core.registry import PluginRegistry
 
+_USUAL = {"policy": "engine", "observability": "observer", "secrets": "vault", "integrations": "github"}
+"""What `plugins enable` is hinted with for each kind."""
+
 
 class Session:
     """`clock` may be replaced before anything is loaded (`policy check --at`)."""
@@ -84,7 +87,7 @@ class Session:
             raise ConfigError(
                 f"no {kind} plugin is active",
                 code="plugin_inactive",
-                hint=f"codespar plugins enable {kind} NAME" if self.config.path else "codespar init",
+                hint=f"codespar plugins enable {kind} {_USUAL[kind]}" if self.config.path else "codespar init",
             )
         for ability in abilities:
             if not callable(getattr(plugin, ability, None)):

@@ -27,7 +27,9 @@ def costs(
     by: ByOption = By.tool,
     since: Since = None,
     until: Until = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="write the rows as CSV, too")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="write the rows as CSV, too; - is stdout, alone")
+    ] = None,
     fail_on_budget: Annotated[
         str | None, typer.Option("--fail-on-budget", metavar="N%", help="exit 1 once a budget is spent by so much")
     ] = None,
@@ -59,9 +61,12 @@ def costs(
             key="observability.budgets",
             hint='add [[observability.budgets]] with name = "all", limit = "25.00", per = "day" to plugins.toml',
         )
-    if csv is not None:
-        _write_csv(report, group, csv)
-    _show(session, report, group, output)
+    if str(csv) == "-":
+        view.write_costs_csv(report, group, session.terminal.stdout)
+    else:
+        if csv is not None:
+            _write_csv(report, group, csv)
+        _show(session, report, group, output)
     return 1 if limit is not None and _told(session, report, limit) else 0
 
 
@@ -70,7 +75,10 @@ def _limit(text: str | None) -> Decimal | None:
         return None
     found = _PERCENT.fullmatch(text)
     if found is None:
-        raise UsageError(f"--fail-on-budget: expected a share such as 80%, found `{text}`")
+        raise UsageError(
+            f"--fail-on-budget: expected a share such as 80%, found `{text}`",
+            hint="codespar metrics costs --fail-on-budget 80%",
+        )
     return Decimal(found[1]) / 100
 
 

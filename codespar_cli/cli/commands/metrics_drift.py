@@ -68,5 +68,6 @@ def _seen(session: Session, pins: ToolPins, path: str, server: str | None, outpu
         first = False
     found = pins.see(server, value, session.clock(), source=given.name)
     if first and output is Output.table:
-        session.terminal.note(f"first sight of `{server}`: {len(pins.pins(server))} tools pinned")
+        count = len(pins.pins(server))
+        session.terminal.note(f"first sight of `{server}`: {count} tool{'' if count == 1 else 's'} pinned")
     return found

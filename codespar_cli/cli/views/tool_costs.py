@@ -19,6 +19,7 @@ from codespar_cli.core.administration.tool_costs import (
 )
 from codespar_cli.core.clock import iso_second
 from codespar_cli.core.spreadsheet_cells import inert_cell
+from codespar_cli.core.text import visible
 
 BUDGET_HEADERS = ("budget", "per", "limit", "spent", "share", "unknown calls", "reached", "resets")
 
@@ -93,7 +94,7 @@ def write_costs_csv(report: CostReport, by: Grouping, stream: TextIO) -> None:
         known = _known(row.sources)
         writer.writerow(
             (
-                inert_cell(row.key or ""),
+                inert_cell(visible(row.key or "")),
                 money_text(row.cost) or "",
                 "" if row.share is None else f"{row.share:.6f}",
                 row.calls,

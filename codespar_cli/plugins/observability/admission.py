@@ -112,7 +112,7 @@ def _latency(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse("latency_ms", "a number of milliseconds")
     if not 0 <= value <= MAX_LATENCY_MS:  # false for NaN as well
-        refuse("latency_ms", f"a number of milliseconds from 0 to {MAX_LATENCY_MS:.0e}")
+        refuse("latency_ms", f"a number of milliseconds from 0 to {MAX_LATENCY_MS:.0e}, found `{value}`")
     return float(value) + 0.0  # no negative zero
 
 

@@ -13,7 +13,7 @@ from codespar_cli.core.clock import from_micros
 __all__ = ["COOLDOWN_US", "IncidentBook", "Subject"]
 
 COOLDOWN_US = 30 * 60_000_000
-"""After its end a subject opens no other incident for so long."""
+"""After its end a subject opens no other incident for so long, and none is said to have begun earlier."""
 KEPT = 5000
 """Incidents that are over; the oldest go."""
 
@@ -78,7 +78,7 @@ class IncidentBook:
         if subject in self.open or cool > now:
             return False
         if subject in self._cooling:
-            started = max(started, cool - COOLDOWN_US)  # what belonged to the last one does not belong to this one
+            started = max(started, cool)  # what belonged to the last one does not belong to this one
         self.open[subject] = Entry(subject, severity, started, None, explanation, _plain(observed), _plain(expected))
         return True
 
@@ -86,7 +86,8 @@ class IncidentBook:
         entry = self.open.pop(subject, None)
         if entry is None:
             return
-        self.over.append(entry._replace(resolved=max(now, entry.started)))
+        now = max(now, entry.started)
+        self.over.append(entry._replace(resolved=now))
         if len(self._cooling) > KEPT:
             self._cooling = {each: until for each, until in self._cooling.items() if until > now}
         self._cooling[subject] = now + COOLDOWN_US

@@ -14,6 +14,8 @@ from itertools import accumulate
 from math import exp, log
 from typing import Any, NamedTuple
 
+from codespar_cli.plugins.observability.anomalies.back_to_usual import LevelBack
+
 __all__ = ["LevelRule", "Unusual", "UsualLevel"]
 
 BUCKET = 0.125
@@ -31,8 +33,8 @@ REFRESH = 1.5
 
 
 class LevelRule(NamedTuple):
-    """`slack` in spreads is ignored, `limit` is what the run's sum has to reach, `least` the ratio worth telling; the median
-    of the last `steady` values says whether it is as usual again."""
+    """`slack` in spreads is ignored, `limit` is what the run's sum has to reach, `least` the ratio worth telling; so many
+    `steady` values after a single one say whether it stays the only one."""
 
     warm_up: int
     slack: float
@@ -60,6 +62,7 @@ class UsualLevel:
 
     __slots__ = (
         "_after",
+        "_back",
         "_buckets",
         "_day",
         "_edge",
@@ -82,6 +85,7 @@ class UsualLevel:
     def __init__(self, rule: LevelRule) -> None:
         self._rule = rule
         self.opened = 0
+        self._back = LevelBack()
         self._forget()
 
     def _forget(self) -> None:
@@ -110,25 +114,23 @@ class UsualLevel:
         """What is unusual as of this value, which is above 0. While an incident is open nothing is learnt."""
         number = log(value)
         if self.opened:
-            self._recent.append(number)
-            del self._recent[: -self._rule.steady]
+            score = (number - self._middle) / self._spread
+            self._back.add(time, min(max(score, -CLIPPED), CLIPPED))
             return None
         found = self._judge(time, number) if self._seen >= self._rule.warm_up else None
         if found is None:
             self._learn(day, number)
         return found
 
-    def open(self, time: int) -> None:
+    def open(self, time: int, found: Unusual) -> None:
         """An incident was opened for what was found."""
         self.opened = time
+        self._back.start(time, min((log(found.middle) - self._middle) / self._spread, CLIPPED))
         self._restart()
 
-    def settled(self) -> bool:
+    def settled(self, now: int) -> bool:
         """Whether the last values are as usual, while an incident is open."""
-        recent = self._recent
-        if len(recent) < self._rule.steady:
-            return False
-        return sorted(recent)[len(recent) // 2] <= self._middle + max(self._rule.slack * self._spread, 0.1)
+        return self._back.is_sure(now)
 
     def close(self, *, adopt: bool = False) -> None:
         """The incident is over. `adopt`: since what was unusual has become usual, and is learnt from the beginning."""
@@ -255,6 +257,7 @@ class UsualLevel:
             list(self._buckets.items()), self._day, self._seen, self._refresh_at, self._middle, self._spread,
             None if self._edge == float("inf") else self._edge, None if self._top == float("-inf") else self._top,
             self._sum, self._peak, self._runs, self._run_began, self._recent, self._record, self.opened, self._wild, self._after,
+            self._back.dump(),
         ]  # fmt: skip
 
     def load(self, dumped: Sequence[Any]) -> UsualLevel:
@@ -272,5 +275,9 @@ class UsualLevel:
             self.opened,
             self._wild,
             self._after,
+            back,
         ) = rest
+        self._back.load(back)
+        if self._seen >= self._rule.warm_up and not self._spread >= NARROWEST:
+            raise ValueError("a known level has no spread")
         return self

@@ -56,8 +56,8 @@ class WatchedCost:
         if unusual is not None:
             told = of_call_cost(unusual, level.usual(), None if price == 1.0 else self._mean)
             if book.begin(self.subject, time, unusual.started, *told):
-                level.open(time)
-        elif level.opened and level.settled():
+                level.open(time, unusual)
+        elif level.opened and level.settled(time):
             level.close()
             book.end(self.subject, time)
 
@@ -66,9 +66,11 @@ class WatchedCost:
         daily, level = self._daily, self._level
         if daily.opened and daily.is_over(now // DAY_US):
             self._close_daily(now - now % DAY_US, book)
-        if level.opened and now - level.opened >= ADOPTED_US:
-            level.close(adopt=True)
-            book.end(self.subject, now)
+        if level.opened:
+            settled = level.settled(now)
+            if settled or now - level.opened >= ADOPTED_US:
+                level.close(adopt=not settled)
+                book.end(self.subject, now)
 
     def drop(self, now: int, book: IncidentBook) -> None:
         if self.opened:

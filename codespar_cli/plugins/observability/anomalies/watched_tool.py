@@ -80,8 +80,8 @@ class WatchedTool:
         more = failures.add(time, day, failed)
         if more is not None:
             if book.begin(self._subject("error_rate"), time, more.started, *wording.of_failures(more)):
-                failures.open(time)
-        elif failures.opened and failures.settled():
+                failures.open(time, more)
+        elif failures.opened and failures.settled(time):
             failures.close()
             book.end(self._subject("error_rate"), time)
 
@@ -91,8 +91,8 @@ class WatchedTool:
         if unusual is not None:
             told = wording.of_latency(unusual, latency.usual())
             if book.begin(self._subject("latency"), time, unusual.started, *told):
-                latency.open(time)
-        elif latency.opened and latency.settled():
+                latency.open(time, unusual)
+        elif latency.opened and latency.settled(time):
             latency.close()
             book.end(self._subject("latency"), time)
 
@@ -136,8 +136,11 @@ class WatchedTool:
             ("error_rate", self._failures),
         )
         for kind, level in lasting:
-            if level.opened and now - level.opened >= ADOPTED_US:
-                level.close(adopt=True)
+            if not level.opened:
+                continue
+            settled = level.settled(now)
+            if settled or now - level.opened >= ADOPTED_US:
+                level.close(adopt=not settled)
                 book.end(self._subject(kind), now)
         if self._cost is not None:
             self._cost.check(now, book)
