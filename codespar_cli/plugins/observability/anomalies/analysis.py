@@ -38,6 +38,8 @@ MOST_CALLS = 1_000_000
 MOST_FINDINGS = 20_000
 PUT_ASIDE_US = 24 * HOUR_US
 """A store without a call for so long is one that is not in use: nothing is awaited any more."""
+_UNUSABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a snapshot raises whose values are not those of a watch."""
 _AGES_US = (24 * HOUR_US, HOUR_US, SETTLED_US)
 
 
@@ -64,6 +66,15 @@ class _Analysis:
         if newest is None:
             return []
         watch, after = self._standing(newest)
+        try:
+            return self._going_on(watch, after, newest)
+        except _UNUSABLE:
+            # A snapshot that could be read but makes no sense: without any of them, an error is one of the rules.
+            if not self._forget_all():
+                raise
+        return self._going_on(*self._anew(newest), newest)
+
+    def _going_on(self, watch: CallWatch, after: int, newest: Newest) -> list[Entry]:
         marks = self._marks(after, newest)
         mark = next(marks, None)
         for call in calls_between(self._stream, after, newest):
@@ -80,12 +91,24 @@ class _Analysis:
         for position in self._positions():
             dumped = self._snapshots.watch(position) if self._holds(position, newest) else None
             if dumped is not None:
-                return CallWatch.load(dumped), position.time
+                with suppress(*_UNUSABLE):
+                    return CallWatch.load(dumped), position.time
             with suppress(CodesparError):
                 self._snapshots.forget(position)
+        return self._anew(newest)
+
+    def _anew(self, newest: Newest) -> tuple[CallWatch, int]:
         start = newest.time - FURTHEST_US
         reached = self._stream.start_of_last(MOST_CALLS, newest.time)
         return CallWatch(), start if reached is None else max(start, reached)
+
+    def _forget_all(self) -> bool:
+        """Whether there were any."""
+        positions = self._positions()
+        for position in positions:
+            with suppress(CodesparError):
+                self._snapshots.forget(position)
+        return bool(positions)
 
     def _positions(self) -> list[Position]:
         try:

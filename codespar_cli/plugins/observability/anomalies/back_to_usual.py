@@ -22,7 +22,8 @@ __all__ = ["LONGEST_US", "BackToUsual", "LevelBack", "RateBack"]
 NEEDED = 7.0
 """Nats of evidence."""
 LONGEST_US = 8 * HOUR_US
-"""So long without anything that speaks for the incident is enough by itself; before, a part of it counts as that part."""
+"""So long without anything that outweighs what speaks for the usual level is enough by itself. What is needed falls slowly
+at first, with the third power of the time."""
 PRIOR_FAILURES = 3.0
 SURE = 3.0
 """An incident is opened where its rate seems highest: its own rate is at first taken so many deviations lower."""
@@ -51,7 +52,7 @@ class BackToUsual:
         return False
 
     def is_sure(self, now: int) -> bool:
-        return self.evidence >= NEEDED * (1 - (now - self.since) / LONGEST_US)
+        return self.evidence >= NEEDED * (1 - ((now - self.since) / LONGEST_US) ** 3)
 
     def dump(self) -> list[Any]:
         slots = [name for each in reversed(type(self).__mro__) for name in getattr(each, "__slots__", ())]

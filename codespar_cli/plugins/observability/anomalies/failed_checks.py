@@ -30,11 +30,16 @@ def hallucinations(findings: Iterable[CheckFinding], now: int) -> list[Entry]:
 
 def _of_subject(subject: Subject, found: Sequence[tuple[int, str]], now: int) -> Iterable[Entry]:
     streak: list[tuple[int, str]] = []
+    cool = found[0][0]
     for each in found:
         if streak and each[0] - streak[-1][0] >= QUIET_US:
-            yield from _of_streak(subject, streak, streak[-1][0] + QUIET_US)
+            ended = streak[-1][0] + QUIET_US
+            for entry in _of_streak(subject, streak, ended):
+                yield entry
+                cool = ended + COOLDOWN_US
             streak = []
-        streak.append(each)
+        if each[0] >= cool:
+            streak.append(each)
     if streak:
         quiet = streak[-1][0] + QUIET_US
         yield from _of_streak(subject, streak, quiet if now >= quiet else None)

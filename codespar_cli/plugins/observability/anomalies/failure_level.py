@@ -23,7 +23,7 @@ HOURS = (6, 24)
 LEAST_TOLD = 4
 LEAST_IN_HOURS = 8
 LIMIT = 12.0
-LIMIT_IN_HOURS = 7.0
+LIMIT_IN_HOURS = 6.5
 """Hours are looked at less often than failures come: fewer looks, fewer surprises by chance."""
 RECORD = 1.3
 CALM = 4.0
@@ -64,7 +64,7 @@ class _Record:
 
 
 class FailureLevel:
-    __slots__ = ("_back", "_days", "_failed_at", "_hours", "_in_hours", "_in_row", "calls", "opened")
+    __slots__ = ("_back", "_days", "_failed_at", "_hour_ends", "_hours", "_in_hours", "_in_row", "_now", "calls", "opened")
 
     def __init__(self) -> None:
         self.opened = 0
@@ -73,49 +73,58 @@ class FailureLevel:
 
     def _forget(self) -> None:
         self.calls = 0
-        self._days: list[list[int]] = []  # day, calls, failures: the newest last
-        self._hours: list[list[int]] = []  # likewise
+        self._days: list[list[int]] = []  # day, calls, failures: the newest last, without this hour
+        self._hours: list[list[int]] = []  # likewise, with this hour
+        self._now = [-1, 0, 0]
+        self._hour_ends = 0
         self._failed_at: list[tuple[int, int]] = []  # call number, time
         self._in_row, self._in_hours = _Record(LIMIT), _Record(LIMIT_IN_HOURS)
 
-    def add(self, time: int, day: int, failed: bool) -> MoreFailures | None:
+    def add(self, time: int, failed: bool) -> MoreFailures | None:
         """While an incident is open nothing is learnt."""
         if self.opened:
             self._back.add(time, failed)
             return None
-        hour = time // HOUR_US
-        if not self._hours or self._hours[-1][0] != hour:
-            self._turn(day, hour)
-        self._days[-1][1] += 1
-        self._hours[-1][1] += 1
+        if time >= self._hour_ends:
+            self._turn(time)
+        now = self._now
+        now[1] += 1
         self.calls += 1
         if not failed:
             return None
-        self._days[-1][2] += 1
-        self._hours[-1][2] += 1
+        now[2] += 1
         self._failed_at.append((self.calls, time))
         del self._failed_at[: -LOOKS[-1]]
-        return self._judge(time, hour)
+        return self._judge(time)
 
-    def _turn(self, day: int, hour: int) -> None:
-        days, hours = self._days, self._hours
-        hours.append([hour, 0, 0])
-        while hours[0][0] <= hour - HOURS[-1]:
-            del hours[0]
-        if not days or days[-1][0] != day:
-            days.append([day, 0, 0])
-            while days[0][0] <= day - DAYS - 1:
-                del days[0]
+    def _turn(self, time: int) -> None:
+        self._end_hour()
+        hour = time // HOUR_US
+        self._hour_ends = (hour + 1) * HOUR_US
+        self._now = [hour, 0, 0]
+        oldest = hour - HOURS[-1] + 1
+        self._hours = [each for each in self._hours if each[0] >= oldest] + [self._now]
+        self._days = [each for each in self._days if each[0] >= hour // 24 - DAYS]
 
-    def _judge(self, time: int, hour: int) -> MoreFailures | None:
+    def _end_hour(self) -> None:
+        hour, calls, failures = self._now
+        if not calls:
+            return
+        if not self._days or self._days[-1][0] != hour // 24:
+            self._days.append([hour // 24, 0, 0])
+        self._days[-1][1] += calls
+        self._days[-1][2] += failures
+
+    def _judge(self, time: int) -> MoreFailures | None:
         surprise, found = self._most_surprising(LOOKS)
-        lasting, over_hours = self._of_hours(hour)
+        lasting, over_hours = self._of_hours()
         # Both are told of what there is, whether the other is beaten or not.
         in_row, in_hours = self._in_row.is_beaten(surprise), self._in_hours.is_beaten(lasting)
         if not in_row and not in_hours:
             return None
         # What is told is where it began: not the lone failure an hour before.
-        _, told = self._most_surprising(range(LEAST_TOLD, LOOKS[-1] + 1), time - EARLIEST_US)
+        least = LEAST_TOLD if in_row else LEAST_IN_HOURS
+        _, told = self._most_surprising(range(least, LOOKS[-1] + 1), time - EARLIEST_US)
         told = told or (found if in_row else over_hours)
         return told and told._replace(started=max(told.started, time - EARLIEST_US))
 
@@ -136,12 +145,12 @@ class FailureLevel:
                 best, found = surprise, MoreFailures(look, calls, usual, began)
         return best, found
 
-    def _of_hours(self, hour: int) -> tuple[float, MoreFailures | None]:
+    def _of_hours(self) -> tuple[float, MoreFailures | None]:
         """Hours of the clock: the last one is not over."""
         known, failures = self._known()
         best, found = 0.0, None
         for hours in HOURS:
-            of = [each for each in self._hours if each[0] > hour - hours]
+            of = [each for each in self._hours if each[0] > self._now[0] - hours]
             calls, failed = sum(each[1] for each in of), sum(each[2] for each in of)
             if failed < LEAST_IN_HOURS or known - calls < max(WARM_UP, calls):
                 continue
@@ -151,7 +160,8 @@ class FailureLevel:
         return best, found
 
     def _known(self) -> tuple[int, int]:
-        return sum(day[1] for day in self._days), sum(day[2] for day in self._days)
+        _, calls, failures = self._now
+        return calls + sum(day[1] for day in self._days), failures + sum(day[2] for day in self._days)
 
     def open(self, time: int, found: MoreFailures) -> None:
         self.opened = time
@@ -165,7 +175,10 @@ class FailureLevel:
     def close(self, *, adopt: bool = False) -> None:
         self.opened = 0
         self._failed_at.clear()
+        self._end_hour()
         self._hours.clear()
+        self._now = [-1, 0, 0]
+        self._hour_ends = 0
         if adopt:
             self._forget()
 
@@ -181,6 +194,9 @@ class FailureLevel:
         for record, (peak, ever) in zip((level._in_row, level._in_hours), records, strict=True):
             record.peak, record.ever = peak, ever
         level._back.load(back)
+        if level._hours:
+            level._now = level._hours[-1]
+            level._hour_ends = (level._now[0] + 1) * HOUR_US
         return level
 
 

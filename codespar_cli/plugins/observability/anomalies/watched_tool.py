@@ -55,7 +55,7 @@ class WatchedTool:
             and book.begin(self._subject("call_rate"), time, burst.started, *wording.of_burst(burst))
         ):
             bursts.open(time, burst)
-        self._add_outcome(time, day, failed, book)
+        self._add_outcome(time, failed, book)
         if not failed:
             self._add_latency(time, day, max(latency_ms, SHORTEST_MS), book)
         if cost is not None:
@@ -75,9 +75,9 @@ class WatchedTool:
         if silent:
             book.end(self._subject("silence"), time)
 
-    def _add_outcome(self, time: int, day: int, failed: bool, book: IncidentBook) -> None:
+    def _add_outcome(self, time: int, failed: bool, book: IncidentBook) -> None:
         failures = self._failures
-        more = failures.add(time, day, failed)
+        more = failures.add(time, failed)
         if more is not None:
             if book.begin(self._subject("error_rate"), time, more.started, *wording.of_failures(more)):
                 failures.open(time, more)

@@ -16,12 +16,13 @@ CONTEXT = (
     "context", "conversation", "conversations", "history", "transcript", "chat log", "chat message", "chat messages",
     "messages", "system prompt", "user prompt", "full prompt", "original prompt", "memories", "scratchpad",
     "chain of thought", "reasoning", "thinking", "thought", "thoughts", "model name", "side note", "sidenote",
+    "user message", "user messages", "system message", "system instructions", "user has told", "user has said", "user said",
 )  # fmt: skip
 CREDENTIALS = (
     "password", "passwords", "passwd", "passphrase", "passcode", "secret", "secrets", "credential", "credentials",
     "api key", "api keys", "apikey", "access key", "private key", "private keys", "secret key", "ssh", "ssh key",
     "id rsa", "token", "tokens", "jwt", "bearer", "authorization", "auth header", "cookie", "cookies", "otp",
-    "mfa code", "cvv", "card number", "ssn", "env", "dotenv", "environment variable", "environment variables",
+    "mfa code", "auth", "creds", "pwd", "signing key", "session id", "login", "cvv", "card number", "ssn", "env", "dotenv", "environment variable", "environment variables",
     "env vars", "etc passwd", "aws credentials", "mcp json", "keychain", "keyring", "seed phrase", "mnemonic",
 )  # fmt: skip
 OTHER_TOOLS = (

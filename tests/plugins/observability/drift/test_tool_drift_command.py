@@ -37,7 +37,7 @@ def tools(codespar, *listed, name="tools.json"):
 def test_a_change_from_sight_to_approval(bare):
     first = bare.run(*tools(bare, READ), "--fail-on", "notation")
     assert (first.returncode, first.stdout) == (0, "")
-    assert "first sight of `fs`: 1 tools pinned" in first.stderr
+    assert "first sight of `fs`: 1 tool pinned" in first.stderr
     narrower = {**READ, "inputSchema": {**READ["inputSchema"], "additionalProperties": False}}
     command = tools(bare, narrower)
     assert bare.run(*command).returncode == 0
