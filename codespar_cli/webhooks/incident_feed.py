@@ -7,8 +7,7 @@ they like, and each state of it is one delivery. Reading, routes and attempts ar
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,13 +19,20 @@ from codespar_cli.core.hooks import SEVERITIES, IntegrationEvent
 from codespar_cli.core.text import clean_line
 from codespar_cli.errors import CodesparError
 from codespar_cli.server.app import Log
-from codespar_cli.webhooks.inbox.delivery import Arrival
+from codespar_cli.webhooks.inbox.delivery import Arrival, Filter
 from codespar_cli.webhooks.inbox.store import InboxStore
+from codespar_cli.webhooks.told_incidents import News, ToldIncident, ToldIncidents, delivery_id, taken_back
 
 PROVIDER = "codespar"
 LOOK_EVERY_S = 15.0
-RECENT = timedelta(days=3)
-"""What changed before is no news. The inbox remembers deliveries for longer than that: none is told twice."""
+GONE = timedelta(hours=1)
+"""What was told as open and is no incident any more for so long is told as ended."""
+GONE_UNSEEN = timedelta(days=1)
+"""The same for what this process never saw itself: the receiver that told it may read other calls."""
+REMEMBERED = timedelta(days=35)
+"""How far back what was told is read: as far as incidents are."""
+_SKEW = timedelta(hours=1)
+"""By how much the clocks of receivers may differ."""
 _BATCH = 100
 
 
@@ -39,7 +45,7 @@ class OwnEvents:
     async def handle_webhook(self, payload: Any, headers: Mapping[str, str]) -> IntegrationEvent | None:
         try:
             return _event(payload)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             return None
 
 
@@ -60,7 +66,10 @@ class IncidentFeed:
         self._clock = clock
         self._log = log
         self._look_every_s = look_every_s
-        self._told: set[str] = set()
+        self._told = ToldIncidents()
+        self._read_from: datetime | None = None
+        self._seen: set[str] = set()
+        self._missing: dict[str, datetime] = {}
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -83,35 +92,44 @@ class IncidentFeed:
 
     def look(self) -> int:
         """Tell of what has changed. How many states of incidents were new to the inbox. Raises StoreError."""
-        now = self._clock()
-        changes = {arrival.delivery_id: arrival for arrival in self._arrivals(now)}
-        fresh = [arrival for name, arrival in changes.items() if name not in self._told]
+        incidents, now = self._incidents(), self._clock()
+        self._recall(now)
+        news, met, gone = self._told.beside(incidents, now)
+        self._seen = {each.id for each in incidents} | met | {each.id for each in gone if each.id in self._seen}
+        news += self._taken_back(gone, now)
         new = 0
-        for start in range(0, len(fresh), _BATCH):
-            accepted = self._store.accept(fresh[start : start + _BATCH])
+        for start in range(0, len(news), _BATCH):
+            portion = news[start : start + _BATCH]
+            accepted = self._store.accept(
+                [Arrival(each.tenant, PROVIDER, each.delivery_id, each.body(), (), now) for each in portion]
+            )
             new += sum(each.verdict == "new" for each in accepted)
-        self._told = {name for name in changes if name is not None}
         return new
 
-    def _arrivals(self, now: datetime) -> Iterator[Arrival]:
-        for incident in self._incidents():
-            for state, at in (("opened", incident.started_at), ("resolved", incident.resolved_at)):
-                if at is not None and now - at <= RECENT:
-                    body = {"state": state, "tenant": incident.tenant, "incident": incident.document()}
-                    if state == "opened":
-                        # The same bytes whenever it is told: it may have ended since.
-                        body["incident"] = {**incident.document(), "resolved_at": None}
-                    raw = json.dumps(body, sort_keys=True).encode()
-                    yield Arrival(incident.tenant, PROVIDER, f"{incident.id}:{state}", raw, (), now)
+    def _recall(self, now: datetime) -> None:
+        """Read what was told since the last look, by whomever."""
+        since = now - REMEMBERED if self._read_from is None else self._read_from
+        for delivery, raw, _ in self._store.bodies(Filter(provider=PROVIDER, since=since)):
+            if delivery.delivery_id is not None:
+                self._told.add(raw, delivery.delivery_id, delivery.tenant, delivery.received_at)
+        self._told.forget(now - REMEMBERED)
+        self._read_from = now - _SKEW
+
+    def _taken_back(self, gone: Sequence[ToldIncident], now: datetime) -> list[News]:
+        """What has been missing for long enough."""
+        self._missing = {each.id: self._missing.get(each.id, now) for each in gone}
+        patience = {each.id: GONE if each.id in self._seen else GONE_UNSEEN for each in gone}
+        return [taken_back(each, now) for each in gone if now - self._missing[each.id] > patience[each.id]]
 
 
 def _event(payload: Any) -> IntegrationEvent:
-    """Raises KeyError, TypeError, ValueError."""
+    """Raises KeyError, OverflowError, TypeError, ValueError."""
     state, incident = str(payload["state"]), payload["incident"]
-    if state not in ("opened", "resolved"):
+    if state not in ("opened", "escalated", "resolved"):
         raise ValueError(state)
-    at = parse_moment(incident["started_at" if state == "opened" else "resolved_at"])
-    severity = incident["severity"] if state == "opened" else "info"
+    moments = {"opened": incident["started_at"], "escalated": payload.get("at"), "resolved": incident["resolved_at"]}
+    at = parse_moment(moments[state])
+    severity = "info" if state == "resolved" else incident["severity"]
     who = [f"{name} {clean_line(str(incident[name]), 256)}" for name in ("tool", "agent") if incident[name]]
     lasted = f"since {incident['started_at']}"
     if state == "resolved":
@@ -123,7 +141,7 @@ def _event(payload: Any) -> IntegrationEvent:
         title=clean_line(str(incident["explanation"]), 300) or state,
         detail=f"{incident['kind']}: {', '.join(who) or 'all calls'}, {lasted}",
         occurred_at=at,
-        delivery_id=f"{incident['id']}:{state}",
+        delivery_id=delivery_id(state, incident, int(payload.get("episode", 1))),
         external_id=str(incident["id"]),
         native=incident,
     )

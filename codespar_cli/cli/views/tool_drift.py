@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ _LONGEST = 60
 _SHOWN_DIGEST = 12
 _MOST_LINES = 200
 _LONGEST_SIDE = 2_000
+_LONG_BLANK = re.compile(r"\s{20,}|(?:[^\S\n]*\n){9,}")
+_BLANK_SIGNS = re.compile("[\u2800\U00013441\U00013442\U00016fe4\U0001d159]")
 
 
 def change_rows(changes: Iterable[DriftChange]) -> list[tuple[str, ...]]:
@@ -86,4 +89,11 @@ def _cut(text: str, start: int) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _blanks_told(text)
+
+
+def _blanks_told(text: str) -> str:
+    """What is behind a long blank, or drawn as one, must not be out of sight here as well."""
+    text = _LONG_BLANK.sub(lambda blank: f" [{len(blank[0])} blank characters, then] ", text.rstrip())
+    return _BLANK_SIGNS.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)

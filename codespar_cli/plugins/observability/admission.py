@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias
 
 from codespar_cli.core.clock import to_micros
@@ -24,6 +24,8 @@ StoredRow: TypeAlias = tuple[Any, ...]
 MAX_TEXT = 256
 MAX_LATENCY_MS = 1e12
 MAX_TOKENS = 10**12
+FIRST_MOMENT = to_micros(datetime.min.replace(tzinfo=UTC))
+LAST_MOMENT = to_micros(datetime.max.replace(tzinfo=UTC))
 COST_SOURCES: tuple[CostSource, ...] = ("reported", "estimated", "configured", "unknown")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -66,7 +68,10 @@ def _moment(time: object, now: Callable[[], datetime]) -> int:
         return to_micros(now())
     if not isinstance(time, datetime) or time.utcoffset() is None:
         refuse("time", "a time with its offset from UTC")
-    return to_micros(time)
+    micros = to_micros(time)
+    if not FIRST_MOMENT <= micros <= LAST_MOMENT:  # 0001-01-01T00:00+14:00 lies in no year of UTC
+        refuse("time", "a time in the years 1 to 9999 of UTC")
+    return micros
 
 
 def _tenant(name: object) -> str:

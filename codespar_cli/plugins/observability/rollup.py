@@ -256,7 +256,7 @@ class _Reading:
 
 _BEHIND = (
     "SELECT ifnull((SELECT max(id) FROM calls), 0) > folded OR EXISTS (SELECT 1 FROM hours WHERE stale) "  # noqa: S608  own SQL
-    "OR EXISTS (SELECT 1 FROM hours WHERE NOT closed AND hour < (SELECT max(hour) FROM hours)) "
+    "OR EXISTS (SELECT 1 FROM hours WHERE NOT closed AND NOT stale AND hour < (SELECT max(hour) FROM hours)) "
     f"OR EXISTS (SELECT 1 FROM days WHERE NOT closed AND day + {DAY_US} <= (SELECT max(hour) FROM hours)) FROM rollup"
 )
 _USABLE_DAYS = (

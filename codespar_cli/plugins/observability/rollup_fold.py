@@ -7,6 +7,7 @@ does the work: Python sees new names and hours, no rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import apsw
@@ -26,6 +27,8 @@ from codespar_cli.plugins.observability.rollup_schema import (
 
 FOLD_ROWS = 50_000
 """Rows of one transaction, which writers wait for: about a tenth of a second."""
+SAMPLE_ROWS = 500
+"""Rows of a transaction that are looked at for new names first."""
 BUSY_HOUR = 100_000
 """Calls that make an hour worth keeping in slices. A quieter one is read row by row where a period begins in it."""
 LONG_TEXT = 8_192
@@ -36,16 +39,25 @@ MOST = 10**17
 """Where a cell's sum stops: hostile token counts must not make a store that cannot be folded."""
 CLOSED_AT_ONCE = 8
 
+_MOST_SUM = 9 * 10**18
+
+
+def _large(column: str) -> str:
+    """A sum that cannot overflow in SQLite, which would fail the statement: it stops short of 2^63."""
+    return f"min({_MOST_SUM}, sum({column} / {MICROS}) * {MICROS} + sum({column} % {MICROS}))"
+
+
 OUTCOME_SQL = f"CASE WHEN success THEN '' ELSE ifnull(error_type, '{OTHER_ERROR}') END"
 ROW_SUMS = (
     "count(*), count(*) - sum(success), sum(latency_ms), min(latency_ms), max(latency_ms), "
-    f"count(cost), sum(cost / {MICROS}), sum(cost % {MICROS}), sum(input_tokens), sum(output_tokens), "
+    f"count(cost), sum(cost / {MICROS}), sum(cost % {MICROS}), {_large('input_tokens')}, {_large('output_tokens')}, "
     f"group_concat({BUCKET_SQL}, ' ')"
 )
 """What a group of rows comes to, in the order of a cell's columns."""
 CELL_SUMS = (
-    "sum(calls), sum(errors), sum(latency_sum), min(latency_min), max(latency_max), sum(priced), sum(cost_whole), "
-    "sum(cost_micros), sum(input_tokens), sum(output_tokens), group_concat(buckets, '|')"
+    "sum(calls), sum(errors), sum(latency_sum), min(latency_min), max(latency_max), sum(priced), "
+    f"{', '.join(map(_large, ('cost_whole', 'cost_micros', 'input_tokens', 'output_tokens')))}, "
+    "group_concat(buckets, '|')"
 )
 _TIDY_SUMS = CELL_SUMS.replace("group_concat(buckets, '|')", "tidy_buckets(group_concat(buckets, '|'))")
 _SUMS = (
@@ -54,7 +66,10 @@ _SUMS = (
 )
 # No stored name holds a NUL: joined by it, no two sets of names are spelled alike. One text sorts faster than six.
 _NAME_SQL = f"concat_ws(char(0), tenant, ifnull(project, ''), agent, tool, {OUTCOME_SQL}, cost_source)"
-_NEW_NAMES = "SELECT DISTINCT name FROM fresh WHERE name NOT IN (SELECT name FROM series WHERE kind = 0)"
+# What is kept of a stale hour is read by nobody, and made anew from all of its rows.
+_NOT_STALE = f"{floor_sql('time', HOUR_US)} NOT IN (SELECT hour FROM hours WHERE stale)"  # noqa: S608  own SQL
+_IS_NEW = "NOT EXISTS (SELECT 1 FROM series s WHERE s.kind = 0 AND s.name = n.name)"
+_NEW_NAMES = f"SELECT DISTINCT name FROM fresh n WHERE {_IS_NEW}"  # noqa: S608  own SQL
 _FRESH = f"CREATE TEMP TABLE IF NOT EXISTS fresh (period, name, {_SUMS})"
 
 
@@ -87,18 +102,25 @@ class Fold:
             "SELECT folded, horizon, ifnull((SELECT min(id) FROM calls), 1), ifnull((SELECT max(id) FROM calls), 0) "
             "FROM rollup"
         )
-        for (hour,) in self._all("SELECT hour FROM hours WHERE stale ORDER BY hour LIMIT 1"):
-            self._fold_again(hour, folded)
-            return False
+        for (hour,) in self._all("SELECT hour FROM hours WHERE stale ORDER BY hour"):
+            if self._one(_COUNT_ROWS, (hour, hour + HOUR_US, folded, FOLD_ROWS + 1))[0] <= FOLD_ROWS:
+                self._fold_again(hour, folded)
+                return False
         if horizon is not None:
             self._forget_before(horizon)
             self._take_back(horizon)
         if newest <= folded:
             return self._close()
-        upto = min(newest, max(folded, oldest - 1) + FOLD_ROWS)
-        self._fold_rows(f"id > {folded} AND id <= {upto}", upto)
+        upto = self._end_of_window(max(folded, oldest - 1), newest)
+        self._fold_rows(f"id > {folded} AND id <= {upto} AND {_NOT_STALE}", upto)
         self._connection.execute("UPDATE rollup SET folded = ?", (upto,))
         return False
+
+    def _end_of_window(self, first: int, newest: int) -> int:
+        """Up to which id rows are folded now: fewer where most bring a name of their own, each of which is four rows."""
+        names = f"SELECT DISTINCT {_NAME_SQL} AS name FROM calls WHERE id > ? AND id <= ?"  # noqa: S608  own SQL
+        (found,) = self._one(f"SELECT count(*) FROM ({names}) n WHERE {_IS_NEW}", (first, first + SAMPLE_ROWS))  # noqa: S608
+        return min(newest, first + (FOLD_ROWS if 2 * found < SAMPLE_ROWS else -(-FOLD_ROWS // 10)))
 
     # ── rows into cells ──
 
@@ -139,28 +161,28 @@ class Fold:
 
     def _pour(self, level: int) -> None:
         """Merge what is fresh into the FULL cells of one level."""
-        for (name,) in self._all(_NEW_NAMES):
-            self._add_series(name)
+        self._add_series([name for (name,) in self._all(_NEW_NAMES)])
         self._connection.execute(
             f"INSERT INTO cells SELECT {level}, 0, period, s.id, {', '.join(f'f.{each}' for each in _SUMS.split(', '))} "  # noqa: S608
             f"FROM fresh f CROSS JOIN series s ON s.kind = 0 AND s.name = f.name WHERE true {_MERGE}"
         )
         self._connection.execute("DELETE FROM fresh")
 
-    def _add_series(self, name: str) -> None:
-        values = dict(zip(DIMENSIONS, name.split("\0"), strict=True))
-        self._connection.execute(
-            _INSERT_SERIES, (0, name, *values.values(), *(self._sum(kind, values) for kind in _SUMMED))
+    def _add_series(self, names: list[str]) -> None:
+        """All new names at once: first the sums that they are in, of which many have the same."""
+        values = [dict(zip(DIMENSIONS, name.split("\0"), strict=True)) for name in names]
+        for kind in _SUMMED:
+            kept = {tuple(each[key] if key in KEPT[kind] else "" for key in DIMENSIONS): each for each in values}
+            self._connection.executemany(
+                _INSERT_SUM, [(int(kind), _name_of(kind, each), *columns) for columns, each in kept.items()]
+            )
+        self._connection.executemany(
+            _INSERT_FULL,
+            [
+                (name, *each.values(), *(_name_of(kind, each) for kind in _SUMMED))
+                for name, each in zip(names, values, strict=True)
+            ],
         )
-
-    def _sum(self, kind: Kind, values: dict[str, str]) -> int:
-        """The series over all that `kind` does not keep apart."""
-        name = "\0".join(values[each] for each in KEPT[kind])
-        for (found,) in self._all("SELECT id FROM series WHERE kind = ? AND name = ?", (kind, name)):
-            return int(found)
-        kept = (values[each] if each in KEPT[kind] else "" for each in DIMENSIONS)
-        self._connection.execute(_INSERT_SERIES, (int(kind), name, *kept, None, None, None))
-        return self._connection.last_insert_rowid()
 
     # ── periods that are over ──
 
@@ -170,7 +192,7 @@ class Fold:
         if newest is None:
             return True
         hours = self._all(
-            f"SELECT hour, sliced FROM hours WHERE NOT closed AND hour < ? ORDER BY hour LIMIT {CLOSED_AT_ONCE}",  # noqa: S608  own SQL
+            f"SELECT hour, sliced FROM hours WHERE NOT closed AND NOT stale AND hour < ? ORDER BY hour LIMIT {CLOSED_AT_ONCE}",  # noqa: S608  own SQL
             (newest,),
         )
         for hour, sliced in hours:
@@ -180,7 +202,7 @@ class Fold:
             self._connection.execute("UPDATE hours SET closed = 1 WHERE hour = ?", (hour,))
         if hours:
             return False
-        days = self._all("SELECT day FROM days WHERE NOT closed AND day < ? LIMIT 1", (newest - newest % DAY_US,))
+        days = self._all(_DAY_TO_CLOSE, (newest - newest % DAY_US,))
         for (day,) in days:
             self._add_up(DAY_US, day, HOUR_US)
             self._connection.execute("UPDATE days SET closed = 1 WHERE day = ?", (day,))
@@ -218,7 +240,10 @@ class Fold:
     # ── what retention has removed ──
 
     def _fold_again(self, hour: int, folded: int) -> None:
-        """Make an hour's cells from the rows that it still has."""
+        """Make an hour's cells from the rows that it still has.
+
+        Not from very many: writers would wait for it. They are on their way out too, and are read as rows until then.
+        """
         self._open(hour)
         self._delete(SLICE_US, hour, hour + HOUR_US)
         self._delete(HOUR_US, hour, hour + HOUR_US)
@@ -273,7 +298,14 @@ class Fold:
 
 _LEAST = -(2**62)
 _SUMMED = {Kind.TOOL: "in_tool", Kind.AGENT: "in_agent", Kind.PROJECT: "in_project"}
-_INSERT_SERIES = "INSERT INTO series VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SUM_IDS = ", ".join(f"(SELECT id FROM series WHERE kind = {int(kind)} AND name = ?)" for kind in _SUMMED)  # noqa: S608
+_INSERT_SUM = "INSERT INTO series VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL) ON CONFLICT DO NOTHING"
+_INSERT_FULL = f"INSERT INTO series VALUES (NULL, 0, ?, ?, ?, ?, ?, ?, ?, {_SUM_IDS})"  # noqa: S608  own SQL
+_COUNT_ROWS = "SELECT count(*) FROM (SELECT 1 FROM calls WHERE time >= ? AND time < ? AND +id <= ? LIMIT ?)"
+_DAY_TO_CLOSE = (
+    "SELECT day FROM days WHERE NOT closed AND day < ? AND NOT EXISTS "  # noqa: S608  own SQL
+    f"(SELECT 1 FROM hours WHERE stale AND hour >= day AND hour < day + {DAY_US}) LIMIT 1"
+)
 _COUNT_HOUR = (
     "INSERT INTO hours (hour, calls) VALUES (?, ?) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls "
     "RETURNING calls"
@@ -283,6 +315,10 @@ _UNUSED_SUMS = (
     "DELETE FROM series WHERE kind != 0 AND id NOT IN (SELECT series FROM cells UNION SELECT in_tool FROM series "
     "WHERE kind = 0 UNION SELECT in_agent FROM series WHERE kind = 0 UNION SELECT in_project FROM series WHERE kind = 0)"
 )
+
+
+def _name_of(kind: Kind, values: Mapping[str, str]) -> str:
+    return "\0".join(values[each] for each in KEPT[kind])
 
 
 def _compact(*texts: Any) -> str:

@@ -45,6 +45,8 @@ def test_tokens_are_plausible_whole_numbers(metric, field, value):
     [
         ("time", datetime(2026, 1, 1)),
         ("time", "2026-01-01T00:00:00Z"),
+        ("time", datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
+        ("time", datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))),
         ("success", 1),
         ("success", None),
         ("tenant", ""),

@@ -249,3 +249,66 @@ def test_rows_removed_from_the_midst_of_others_leave_the_sums(path, clock, metri
     assert counted(path, clock, by="day") != {}
     found = Rollup(store).totals(MetricFilter(), ("tool",))[("new",)]
     assert (found.calls, found.latency.total) == (2, 18.0)
+
+
+def test_more_tokens_than_sqlite_can_add_up_fail_nobody(path, clock, observer, metric, monkeypatch):
+    most = rollup_fold._MOST_SUM
+    observer.record_all([metric(time=clock() - timedelta(days=day), input_tokens=10**12) for day in range(3)])
+    counted(path, clock)
+    with observer._store.database.write() as connection:
+        connection.execute("UPDATE cells SET input_tokens = ?", (most,))
+    for by in (("tool",), ("day",), ("tool", "agent")):
+        sums = [each.input_tokens for each in Rollup(store_of(path, clock)).totals(MetricFilter(), by).values()]
+        assert all(each is not None and each >= most for each in sums)
+    with observer._store.database.write() as connection:
+        connection.execute("UPDATE calls SET input_tokens = ?", (most,))
+    (row,) = observer.stats(MetricFilter(slow_ms=1))
+    assert row.input_tokens == most
+    observer.record_all([metric("x", input_tokens=10**12 - 1)] * 5)
+    (row,) = observer.stats(MetricFilter(tool="x"))
+    assert row.input_tokens == 5 * (10**12 - 1)
+
+
+def test_a_stale_hour_of_many_rows_is_not_folded_in_one_transaction(path, clock, observer, metric, monkeypatch):
+    monkeypatch.setattr(rollup_fold, "FOLD_ROWS", 20)
+    observer.record_all([metric(f"t{number % 3}", cost="0.1") for number in range(60)])
+    observer.record(metric("later", time=clock() + timedelta(days=2)))
+    counted(path, clock)
+    with observer._store.database.write() as connection:
+        connection.execute("DELETE FROM calls WHERE id % 6 = 0")
+        connection.execute("UPDATE hours SET stale = 1 WHERE calls = 60")
+    folded = []
+    gather = rollup_fold.Fold._gather
+
+    def counting(self, rows, unit):
+        folded.append(self._one(f"SELECT count(*) FROM calls WHERE {rows}")[0])
+        gather(self, rows, unit)
+
+    monkeypatch.setattr(rollup_fold.Fold, "_gather", counting)
+    observer.record_all([metric("new")] * 30)
+    expected = {"t0": 20, "t1": 20, "t2": 10, "new": 30, "later": 1}
+    assert counted(path, clock) == expected
+    assert max(folded) <= 20
+    assert sorted(counted(path, clock, by="day").values()) == [1, 80]
+    with observer._store.database.write() as connection:
+        connection.execute("DELETE FROM calls WHERE tool LIKE 't%'")
+        connection.execute("DELETE FROM calls WHERE tool = 'new' AND id % 2")
+    assert counted(path, clock) == {"new": 15, "later": 1}
+    assert observer._store.database.query("SELECT count(*) FROM hours WHERE stale") == [(0,)]
+
+
+def test_many_new_names_are_folded_in_smaller_pieces(path, clock, observer, metric, monkeypatch):
+    monkeypatch.setattr(rollup_fold, "FOLD_ROWS", 1000)
+    observer.record_all([metric(f"t{number}", agent_id=f"a{number}", project="p") for number in range(1000)])
+    with observer._store.database.write() as connection:
+        assert not rollup_fold.Fold(connection).step()
+    query = observer._store.database.query
+    assert query("SELECT folded FROM rollup") == [(100,)]
+    kinds = dict(query("SELECT kind, count(*) FROM series GROUP BY kind"))
+    assert kinds == {0: 100, 1: 100, 2: 100, 3: 1}
+    assert set(counted(path, clock).values()) == {1}
+    wrong = (
+        "SELECT count(*) FROM series f JOIN series t ON t.id = f.in_tool JOIN series a ON a.id = f.in_agent "
+        "WHERE f.kind = 0 AND (t.kind != 1 OR a.kind != 2 OR t.tool != f.tool OR a.agent != f.agent OR t.agent != '')"
+    )
+    assert query(wrong) == [(0,)]

@@ -23,7 +23,7 @@ HOURS = (6, 24)
 LEAST_TOLD = 4
 LEAST_IN_HOURS = 8
 LIMIT = 12.0
-LIMIT_IN_HOURS = 6.5
+LIMIT_IN_HOURS = 5.5
 """Hours are looked at less often than failures come: fewer looks, fewer surprises by chance."""
 RECORD = 1.3
 CALM = 4.0
@@ -64,7 +64,18 @@ class _Record:
 
 
 class FailureLevel:
-    __slots__ = ("_back", "_days", "_failed_at", "_hour_ends", "_hours", "_in_hours", "_in_row", "_now", "calls", "opened")
+    __slots__ = (
+        "_back",
+        "_days",
+        "_failed_at",
+        "_hour_ends",
+        "_hours",
+        "_in_hours",
+        "_in_row",
+        "_now",
+        "calls",
+        "opened",
+    )
 
     def __init__(self) -> None:
         self.opened = 0

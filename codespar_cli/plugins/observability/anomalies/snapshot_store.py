@@ -13,7 +13,7 @@ from codespar_cli.storage.sqlite import Database, Schema
 __all__ = ["FILE_NAME", "Position", "SnapshotStore"]
 
 FILE_NAME = "anomalies.db"
-VERSION = 3
+VERSION = 4
 """Of the rules: with others the past would have had other incidents."""
 _CREATE = """
 CREATE TABLE snapshots (

@@ -7,6 +7,7 @@ look, not proof: such names are how descriptions make a model hand over what it 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +53,9 @@ def asks_for_more(name: str, schema: Any) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """`apiKey`, `api_key` and `API key` are the same two words."""
+    """`apiKey`, `api_key` and `API key` are the same two words, also in full-width or other compatibility forms."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
     return [word.lower() for word in _WORD.findall(text)]
 
 

@@ -94,7 +94,7 @@ def test_without_a_plugin_there_is_a_hint(codespar):
     codespar.configure("[observability]\nbackend = 'none'\n")
     done, _ = report(codespar)
     assert done.returncode == 2
-    assert "hint: codespar plugins enable observability NAME" in done.stderr
+    assert "hint: codespar plugins enable observability observer" in done.stderr
 
 
 def test_damaged_pins_are_said_and_the_rest_is_written(example):
