@@ -99,7 +99,9 @@ def write_rows(rows: Iterable[MetricRow], format: Literal["jsonl", "csv", "parqu
     return write(rows, stream)
 
 
-def metrics_report(reader: CallReader, pins: ToolPins | None, wanted: MetricFilter, now: datetime) -> tuple[bytes, Report]:
+def metrics_report(
+    reader: CallReader, pins: ToolPins | None, wanted: MetricFilter, now: datetime
+) -> tuple[bytes, Report]:
     """The page of `metrics report`, and what it says. Raises StoreError; what only a part of it needs is in `errors`."""
     from codespar_cli.plugins.observability.report.gathering import gather
     from codespar_cli.plugins.observability.report.page import draw_page
