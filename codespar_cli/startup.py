@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codespar_cli.core.services import Services
     from codespar_cli.doors.addresses import Doors
     from codespar_cli.mcp.watcher import Watcher
-    from codespar_cli.server.app import App
+    from codespar_cli.server.app import Address, App
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
     from codespar_cli.webhooks.endpoints import Endpoints
@@ -148,6 +148,7 @@ def receiving(
     """
     from codespar_cli.webhooks.endpoints import endpoints_of
     from codespar_cli.webhooks.inbox.inbox_address import InboxAddress
+    from codespar_cli.webhooks.incident_feed import IncidentFeed, OwnEvents
     from codespar_cli.webhooks.known_secrets import KnownSecrets
     from codespar_cli.webhooks.routes.dispatching import dispatching
     from codespar_cli.webhooks.service import service
@@ -160,21 +161,25 @@ def receiving(
     inbox = InboxAddress.from_options(config.inbox, noting)
     store = inbox.store
     opened = _doors(config, services, gate, environ)
+    scraped = _scraped(config, registry, services)
 
     def app(log: Callable[[str], None]) -> App:
         doors = None if opened is None else opened(log)
         routes = dispatching(config, services, store, log=log, known=known)
+        # Without a route nobody would hear of it.
+        incidents = getattr(registry.observability, "anomalies", None) if routes.routes else None
+        feeds = [] if incidents is None else [IncidentFeed(incidents, store, clock=clock, log=log).alive]
         return service(
             endpoints,
             store,
-            integrations,
+            {**integrations, OwnEvents.id: OwnEvents()},
             wanted=routes.wanted,
             recorded=routes.wake,
-            beside=(routes.alive, *(() if doors is None else (doors.life,))),
+            beside=(*feeds, routes.alive, *(() if doors is None else (doors.life,))),
             clock=clock,
             log=log,
             retention=inbox.retention,
-            more=() if doors is None else doors.addresses,
+            more=(*scraped, *(() if doors is None else doors.addresses)),
         )
 
     return Receiving(endpoints, app)
@@ -194,6 +199,29 @@ def _doors(
     keys = DoorKeys(checked_token(services.require(reference, key=key), key=key), config.serve.get("hosts", ()))
     state_dir = str(default_state_dir(environ))
     return lambda log: doors(gate, keys, tenant=config.tenant, state_dir=state_dir, log=log)
+
+
+def _scraped(config: Config, registry: PluginRegistry, services: Services) -> list[Address]:
+    """`/metrics`, where a token says who may ask. Raises ConfigError, StoreError."""
+    reference = config.serve.get("metrics_token")
+    if reference is None:
+        return []
+    from codespar_cli.core.administration.metric_exports import LiveText
+    from codespar_cli.errors import ConfigError
+    from codespar_cli.server.bearer import checked_token
+    from codespar_cli.server.scraping import scraped
+
+    key = "serve.metrics_token"
+    token = checked_token(services.require(reference, key=key), key=key)
+    plugin: Any = registry.observability
+    if not callable(getattr(plugin, "live_metrics", None)):
+        raise ConfigError(
+            "expected an observability plugin that can be scraped",
+            key=key,
+            hint="codespar plugins enable observability observer",
+        )
+    live: LiveText = plugin.live_metrics()
+    return [scraped(token, lambda openmetrics: live.text(openmetrics=openmetrics))]
 
 
 def _journal(config: Config, clock: Clock) -> Journal:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from codespar_cli.core.gate import Gate
     from codespar_cli.core.registry import PluginRegistry
 
+_USUAL = {"policy": "engine", "observability": "observer", "secrets": "vault", "integrations": "github"}
+"""What `plugins enable` is hinted with for each kind."""
+
 
 class Session:
     """`clock` may be replaced before anything is loaded (`policy check --at`)."""
@@ -61,7 +64,9 @@ class Session:
         if config.ignored and not self.quiet:
             keys = ", ".join(f"{one.key} (line {one.line})" for one in config.ignored)
             file = config.ignored[0].file
-            self.terminal.note(f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust")
+            self.terminal.note(
+                f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust"
+            )
 
     @property
     def tenant(self) -> str:
@@ -94,7 +99,7 @@ class Session:
             raise ConfigError(
                 f"no {kind} plugin is active",
                 code="plugin_inactive",
-                hint=f"codespar plugins enable {kind} NAME" if self.config.path else "codespar init",
+                hint=f"codespar plugins enable {kind} {_USUAL[kind]}" if self.config.path else "codespar init",
             )
         for ability in abilities:
             if not callable(getattr(plugin, ability, None)):

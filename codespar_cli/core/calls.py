@@ -89,6 +89,8 @@ class ToolMetric:
     """One call that was made. Latency in milliseconds; `cost=None` means unknown, which is not zero.
 
     `time` is an aware UTC datetime, None means now. `error_type` is a class name or a short code, never a message.
+    `arguments` are what the tool was called with: a store keeps their size and a keyed digest, never a value of them.
+    `result_bytes` is the size of the result, `server` the MCP server that offers the tool.
     """
 
     tool_name: str
@@ -105,3 +107,6 @@ class ToolMetric:
     session: str | None = None
     cost_source: CostSource | None = None
     decision_id: str | None = None
+    arguments: Mapping[str, Any] | None = field(default=None, repr=False)
+    result_bytes: int | None = None
+    server: str | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from codespar_cli.core.light_datetime import UTC, datetime, timedelta
 
+from codespar_cli.core.light_datetime import UTC, datetime, timedelta
 from codespar_cli.core.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

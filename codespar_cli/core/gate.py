@@ -362,6 +362,7 @@ def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
         session=context.session,
         cost_source=source,
         decision_id=decision.decision_id if decision else None,
+        arguments=context.args,
     )
 
 

@@ -11,7 +11,7 @@ from codespar_cli.core.light_cache import lru_cache
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # C0, DEL, C1; line and paragraph separators; interlinear annotations; surrogates; and what Unicode calls
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt), all of it drawn as nothing: soft hyphen, joiners, fillers,
@@ -61,6 +61,11 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():  # most text is: nothing to look for
         return text
     return _expression(_HARMFUL_RUN).sub(_spell, text)
+
+
+def find_harmful(text: str) -> Iterator[re.Match[str]]:
+    """Where the harmful characters are, one by one; line breaks and tabs are among them."""
+    return _expression(_HARMFUL_RUN).finditer(text)
 
 
 def _spell(match: re.Match[str]) -> str:

@@ -93,6 +93,7 @@ SERVE: Check = table(
         "host": TEXT,
         "port": simple("a port, 0 to 65535", _is_port),
         "token": REFERENCE,
+        "metrics_token": REFERENCE,
         "hosts": listing(simple("the name of a host, without a port", _is_host)),
     }
 )

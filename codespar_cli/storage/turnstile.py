@@ -21,6 +21,7 @@ _POLL_S = 0.001
 _POLL_LIMIT_S = 0.002
 _INITIALISED = b"1"
 _PAGES = 8
+_CLOSED = -1
 
 
 class Turnstile:
@@ -28,9 +29,10 @@ class Turnstile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        self._descriptor = _CLOSED
         ensure_private_file(path)
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = _opened(path)
         except OSError as error:
             raise StoreError(f"cannot be opened: {reason(error)}", file=str(path)) from error
 
@@ -89,4 +91,19 @@ class Turnstile:
         os.pwrite(self._descriptor, pages.to_bytes(_PAGES, "big"), 1)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor != _CLOSED:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()  # a store that is let go of unclosed, as SQLite's own connection, which closes itself then
+
+
+def _opened(path: str | os.PathLike[str]) -> int:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # a store can be read there, and SQLite refuses to write it

@@ -132,8 +132,10 @@ def listening(process):
     server = Server(process, 0)
     try:
         end = time.monotonic() + 30
+        said = select.poll()  # `select` knows no descriptor above 1023, and a long run of tests may have them
+        said.register(process.stderr, select.POLLIN)
         while not (found := re.search(r"listening on http://[^\s]*:(\d+)\n", server.said)):
-            ready, _, _ = select.select([process.stderr], [], [], max(end - time.monotonic(), 0))
+            ready = said.poll(max(end - time.monotonic(), 0) * 1000)
             part = os.read(process.stderr.fileno(), 65536) if ready else b""
             assert part, f"it does not listen: {server.said}"
             server.said += part.decode()

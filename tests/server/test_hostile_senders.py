@@ -107,7 +107,7 @@ SIGNED = [line for line in headers_of(push()).split("\r\n") if line and not line
         (head(start="POST /webhooks/" + "a/" * 5000 + " HTTP/1.1"), 404),
         (head(start="POST /webhooks/\xe9 HTTP/1.1"), 400),
         (head("Content-Length: 1000000000", *SIGNED, body=b"x" * 100_000), 413),
-        (head("Content-Length: 1000000000", body=b"x" * 100_000), 401),
+        (head("Content-Length: 1000000000", body=b"x" * 100_000), 413),
         (head("Content-Length: 4", "Content-Encoding: gzip", *SIGNED, body=b"\x1f\x8b\x08\x00"), 415),
     ],
     ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else None,

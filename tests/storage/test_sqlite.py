@@ -1,5 +1,6 @@
 """The store: private under any umask, migrated once by many, fair, bounded, and honest about damage."""
 
+import gc
 import os
 import signal
 import stat
@@ -473,3 +474,15 @@ def test_a_transaction_is_not_torn_from_its_file(path, opened):
         assert not opened.leave_stale_file()
         assert list(connection.execute("SELECT count(*) FROM t")) == [(1,)]
     assert opened.leave_stale_file()
+
+
+def test_a_store_that_is_let_go_of_unclosed_leaves_no_file_open(path):
+    def use():
+        database = Database(path, ONE)
+        with database.write() as connection:
+            connection.execute("INSERT INTO t VALUES (1)")
+
+    use()
+    gc.collect()
+    opened = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    assert path.parent not in {target.parent for target in opened}

@@ -38,7 +38,7 @@ def serve(
 
     session: Session = context.obj
     require_extra()
-    registry = session.registry("secrets", "integrations")
+    registry = session.registry("secrets", "integrations", "observability")
     found = receiving(
         session.config, registry, verify=not insecure_no_verify, clock=session.clock, gate=standing_gate(session)
     )
@@ -116,3 +116,5 @@ def _tell(session: Session, endpoints: Endpoints, url: str) -> None:
         session.terminal.note(f"  POST /webhooks/{prefix}{provider}{unverified}")
     if "token" in session.config.serve:
         session.terminal.note("  POST /v1/check, /v1/record, /v1/hook/HOST (for who has the token)")
+    if "metrics_token" in session.config.serve:
+        session.terminal.note("  GET /metrics (for who has the token)")

@@ -11,7 +11,7 @@ from datetime import datetime
 from sys import intern
 from typing import Any, Protocol
 
-from codespar_cli.core.administration.metrics import MetricRow
+from codespar_cli.core.administration.metrics import ROW_KEYS
 from codespar_cli.core.clock import parse_moment
 from codespar_cli.core.hooks import ToolMetric
 from codespar_cli.core.strict_json import loads
@@ -21,7 +21,7 @@ from codespar_cli.errors import UsageError
 MAX_LINE_BYTES = 65_536
 MAX_LINES = 1_000_000
 DEFAULT_AGENT = "agent"
-_KEYS = frozenset(MetricRow._fields)
+_KEYS = frozenset(ROW_KEYS)
 _PLACE = re.compile(r" at line 1 (?=column [0-9]+$)")
 _SAME_NAME = ("session", "project", "error_type", "cost", "cost_source", "input_tokens", "output_tokens", "decision_id")
 
