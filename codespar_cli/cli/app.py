@@ -32,7 +32,6 @@ COMMANDS = {
     "untrust": (f"{_HERE}.untrust", "take that back"),
     "config": (f"{_HERE}.config", "what the configuration says, and where each value comes from"),
     "serve": (f"{_HERE}.serve", "receive webhooks: verify, store, answer"),
-    "mcp": (f"{_HERE}.mcp", "the pins of MCP servers' tools"),
     "audit": (f"{_HERE}.audit", "the hash-chained record of decisions and secret access"),
 }
 EPILOG = (

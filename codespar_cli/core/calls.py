@@ -107,6 +107,11 @@ class ToolMetric:
     session: str | None = None
     cost_source: CostSource | None = None
     decision_id: str | None = None
-    arguments: Mapping[str, Any] | None = field(default=None, repr=False)
+    arguments: Mapping[str, Any] | None = None
     result_bytes: int | None = None
     server: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the arguments, which may hold anything: a metric in a message or a log must not tell them."""
+        names = [name for name in self.__match_args__ if name != "arguments"]
+        return f"ToolMetric({', '.join([f'{name}={getattr(self, name)!r}' for name in names])})"

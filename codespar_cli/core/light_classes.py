@@ -136,7 +136,7 @@ def _made(cls: type[T]) -> type[T]:
     defaults = {name: own[name] for name in names if name in own}
     body = {name: value for name, value in own.items() if name not in {"__dict__", "__weakref__", *names}}
     original = _Original(body | defaults)
-    body |= _METHODS
+    body |= {name: method for name, method in _METHODS.items() if name != "__repr__" or name not in own}
     body |= {
         "__slots__": names,
         "__match_args__": names,

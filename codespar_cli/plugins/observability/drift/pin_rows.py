@@ -107,9 +107,9 @@ def read_server(connection: apsw.Connection, server: str, path: Path) -> ServerR
     kept: list[PinRow | SeenRow] = [*pins.values(), *seen.values()]
     for row in kept:
         if digest(row.definition) != row.whole:
-            raise corrupt(path, f"a definition of {server!a} is not the one its fingerprint was made of")
+            raise corrupt(str(path), f"a definition of {server!a} is not the one its fingerprint was made of")
     if facts[0] != list_digest(seen) or facts[1] != seal(pins):
-        raise corrupt(path, f"the pins of {server!a} are not the ones that were written")
+        raise corrupt(str(path), f"the pins of {server!a} are not the ones that were written")
     return ServerRows(server, str(facts[0]), pins, seen)
 
 
@@ -144,5 +144,5 @@ def parsed(text: str, path: Path) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise corrupt(path, "a definition that was kept is no JSON object")
+        raise corrupt(str(path), "a definition that was kept is no JSON object")
     return value
