@@ -61,7 +61,9 @@ class Session:
         if config.ignored and not self.quiet:
             keys = ", ".join(f"{one.key} (line {one.line})" for one in config.ignored)
             file = config.ignored[0].file
-            self.terminal.note(f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust")
+            self.terminal.note(
+                f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust"
+            )
 
     @property
     def tenant(self) -> str:
