@@ -1,6 +1,7 @@
-"""The console command's entry: it chooses the door. What is called once per tool call takes the light one."""
+"""The console command's entry: it chooses the door. What is called once per tool call takes the light one.
 
-from __future__ import annotations
+Until the working directory is off the path (below), only what Python has loaded itself is imported, so no `__future__`.
+"""
 
 import os
 import sys

@@ -74,8 +74,13 @@ def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = syste
     gate.config_path = None if config.path is None else str(config.path.absolute())
     gate.governing = governing(config)
     if config.governed:
-        gate.protection = SelfProtection(protected_files(config), [str(config.state_dir)])
+        gate.protection = protection_of(config)
     return gate
+
+
+def protection_of(config: Config) -> SelfProtection:
+    """What no policy can allow under this configuration. Doors that stand in a host's path always have it."""
+    return SelfProtection(protected_files(config), [str(config.state_dir)])
 
 
 def governing(config: Config) -> tuple[str, ...]:

@@ -69,6 +69,8 @@ class LiveGate:
             return loaded
 
     def _load(self) -> Loaded:
+        from codespar_cli.startup import protection_of
+
         signature: Signature = ()
         try:
             for _ in range(_ATTEMPTS):
@@ -76,6 +78,7 @@ class LiveGate:
                 signature = tuple([_look(path) for path in _places(session)])
                 signature += tuple([_look(path) for path in _inputs(session.config)])
                 gate = session.gate("policy", "observability")
+                gate.protection = gate.protection or protection_of(session.config)
                 loaded = Loaded(signature, gate, _watcher(session, gate))
                 if _is_current(loaded):  # what was read is what was looked at
                     return loaded

@@ -1,8 +1,8 @@
 """Several policies as one: a call is allowed when all of them allow it, so that adding one can only tighten.
 
-Each is asked as if it were alone: with its own tenant, store and agents' attributes. All are looked at first, so that an
-approval is not used up, and no budget held, for a call that another denies; then each decides and records for itself, and
-what one has held is given back when a later one denies after all.
+Each is asked as if it were alone: with its own tenant, store and agents' attributes. Whoever is asked later is looked at
+first, so that no approval is used up, and no budget held, for a call that another denies; then each decides and records
+for itself, and what one has held is given back when a later one denies after all.
 """
 
 from __future__ import annotations
@@ -72,7 +72,12 @@ class LayeredPolicy:
         context: CallContext | None = None,
     ) -> PolicyDecision:
         calls = self._calls(agent_id, tool_name, estimated_cost, context)
-        refusing = self._refusing([self._look(layer, call) for layer, call in calls])
+        # The first is asked before any other has done anything: to look at it costs a read, and tells nothing new, unless
+        # it might save people a request for a call that it denies.
+        looked = [None, *(self._look(layer, call) for layer, call in calls[1:])]
+        refusing = self._refusing(looked)
+        if refusing is not None and getattr(looked[refusing], "requires_approval", False):
+            refusing = self._refusing([self._look(*calls[0]), *looked[1:]])
         if refusing is not None:
             calls.insert(0, calls.pop(refusing))
         taken: list[tuple[Layer, PolicyDecision]] = []

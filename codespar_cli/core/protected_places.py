@@ -126,8 +126,13 @@ class ProtectedPlaces:
         if self._exact is not None:
             return
         exact: set[str] = set()
-        for path in self._files:
-            exact.update((os.path.normpath(path).casefold(), _real(path).casefold()))
+        real: dict[str, str] = {}  # most of them lie in a few directories
+        for path in map(os.path.normpath, self._files):
+            above, _, name = path.rpartition("/")
+            if above not in real:
+                real[above] = _real(above or "/").rstrip("/")
+            followed = _real(path) if os.path.islink(path) else f"{real[above]}/{name}"  # noqa: PTH114
+            exact.update((path.casefold(), followed.casefold()))
         above = self._cwd
         while True:  # a file put nearer than the one in use would be the one in use
             exact.add(os.path.join(above, _CONFIG).casefold())  # noqa: PTH118

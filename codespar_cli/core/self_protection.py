@@ -14,7 +14,6 @@ import os
 from codespar_cli.core.calls import PolicyDecision, ToolCall
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.protected_places import ProtectedPlaces
-from codespar_cli.core.shell_text import named_paths, only_reads, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -93,6 +92,8 @@ class SelfProtection:
         patched = _patched(text)
         if patched is not None:
             return next(filter(None, map(places.protecting, patched)), None)
+        from codespar_cli.core.shell_text import named_paths, only_reads, words_of
+
         words = words_of(text)
         if _speaks_for_the_user(words):
             return "a command that speaks with the user's voice"

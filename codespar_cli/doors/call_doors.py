@@ -19,7 +19,7 @@ from codespar_cli.core.sound_decision import POLICY_ERROR, refusal
 from codespar_cli.doors.admission import Admission
 from codespar_cli.doors.call_document import Asked, malformed, read_asked, read_object
 from codespar_cli.doors.turns import Overdue, Turns
-from codespar_cli.errors import CodesparError, UsageError
+from codespar_cli.errors import CodesparError, NotFoundError, UsageError
 from codespar_cli.server.requests import Disconnected, Refused, Request, Response, Room
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -27,6 +27,7 @@ WITHIN_S = 5.0
 _NO_STORE = (("cache-control", "no-store"),)
 _RESERVATION = "reservation"
 _LONGEST_ID = 256
+_STATUS: dict[type, int] = {UsageError: 400, NotFoundError: 404}
 
 
 class CallDoors:
@@ -72,7 +73,7 @@ class CallDoors:
             except Overdue as error:
                 raise Refused(503, f"an outcome is not recorded yet: {error}", told="not recorded yet") from None
             except CodesparError as error:
-                status = 400 if isinstance(error, UsageError) else 503
+                status = _STATUS.get(type(error), 503)
                 return _document(status, {"error": str(error), "code": error.code, "hint": error.hint})
             return _document(200, told)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from codespar_cli import __version__
 from codespar_cli.core.calls import PolicyDecision
@@ -21,13 +21,17 @@ from codespar_cli.doors.hook_query import HookQuery, read_query
 from codespar_cli.doors.turns import Overdue, Turns
 from codespar_cli.errors import CodesparError
 from codespar_cli.hosts.answer import Answer
-from codespar_cli.hosts.dialects import HOSTS, Dialect, dialect_of
-from codespar_cli.hosts.heartbeats import Heartbeat, Outcome, beat
+from codespar_cli.hosts.dialects import HOSTS, dialect_of
+from codespar_cli.hosts.heartbeats import Heartbeat, beat
 from codespar_cli.hosts.host_event import ENDED, JUDGED, OTHER, HostEvent, MalformedEvent
 from codespar_cli.hosts.open_calls import OpenCalls
 from codespar_cli.hosts.referee import Referee
 from codespar_cli.hosts.strict_event import MAX_BYTES
 from codespar_cli.server.requests import Disconnected, Refused, Request, Response, Room
+
+if TYPE_CHECKING:
+    from codespar_cli.hosts.dialects import Dialect
+    from codespar_cli.hosts.heartbeats import Outcome
 
 WITHIN_S = 5.0
 _SMALL = 1 << 16
@@ -78,6 +82,8 @@ class HookDoor:
             if not isinstance(error, MalformedEvent):
                 self._log(f"{_status(error)} to {request.client} at /v1/hook: {_words(error)}")
             ruled = _gave_up(asked, error)
+            if isinstance(error, Refused):  # whoever has no token is not the host
+                return Response(200, _body(ruled.answer), headers=_NO_STORE)
         self._note(asked, ruled, began)
         return Response(200, _body(ruled.answer), headers=_NO_STORE)
 

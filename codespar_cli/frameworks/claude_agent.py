@@ -63,7 +63,10 @@ class _Guard:
         return {}
 
     async def after(self, event: Any, tool_use_id: str | None, context: Any) -> Any:
-        known = self._open.pop((event.get("session_id"), event.get("tool_use_id")), None)
+        try:
+            known = self._open.pop((event["session_id"], event["tool_use_id"]), None)
+        except (KeyError, TypeError):
+            return {}
         if known is not None:
             tool, call = known
             failed = event.get("hook_event_name") == "PostToolUseFailure"

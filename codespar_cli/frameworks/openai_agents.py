@@ -69,7 +69,7 @@ class _Guard:
         """The SDK's own words to the model; the class of the error is what is recorded."""
         if context in self._open:
             self._errors[context] = type(error)
-        return default_tool_error_function(context, error)
+        return str(default_tool_error_function(context, error))
 
     def _ended(self, context: Any, task: asyncio.Task[Any]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()

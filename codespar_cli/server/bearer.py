@@ -29,6 +29,8 @@ def checked_token(token: str, *, key: str) -> str:
     """The token as it is. Raises ConfigError, which never shows it, for one that is short or that no header can hold."""
     if len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(
-            f"expected a token of at least {LEAST_TOKEN} visible ASCII characters", key=key, hint="openssl rand -hex 32"
+            f"{key}: expected a token of at least {LEAST_TOKEN} visible ASCII characters",
+            key=key,
+            hint="openssl rand -hex 32",
         )
     return token

@@ -139,9 +139,11 @@ def test_a_distribution_that_lies_in_the_project_is_not_installed(hostile):
 
 @pytest.mark.slow
 def test_no_command_runs_anything(hostile):
-    names = [name for name in every_command() if name not in {("serve",), ("metrics", "tail")}]
+    names = list(every_command())
     assert len(names) > 60
     for name in names:
         run(hostile, (*name, "--help"), start="console")
+        if name in {("serve",), ("metrics", "tail")}:  # they go on until somebody ends them
+            continue
         run(hostile, name, start="console")
         run(hostile, (*name, "payload.json"), start="console")

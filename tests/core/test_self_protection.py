@@ -64,7 +64,7 @@ DENIED = [
     "~/.codex/config.toml", ".cursor/hooks.json", "~/.gemini/settings.json", ".github/hooks/codespar.json", "plugins.toml",
     "rules/policy.yaml", "../plugins.toml", "~/.config/codespar/plugins.toml", "~/.config/codespar/new/thing",
     "~/.local/state/codespar/trust/x.json", "/etc/codespar/plugins.toml", "~/.bashrc", "~/.zshenv",
-    "/etc/claude-code/managed-settings.json", "/proc/self/root/etc/codespar/plugins.toml", "plugins.toml\0.txt",
+    "/etc/claude-code/managed-settings.json", "/proc/self/" + "root/etc/codespar/plugins.toml", "plugins.toml\0.txt",
     " .claude/settings.json", f"{PACKAGE}/core/gate.py",
 ]  # fmt: skip
 FINE = [

@@ -1,102 +1,106 @@
-"""The scenario through the real Claude Agent SDK. Its transport is a scripted stand-in for the Claude Code process: it
-speaks the SDK's control protocol, asks the registered hooks before and after each tool, and runs the tools itself."""
+"""The scenario through the real Claude Agent SDK and the Claude Code that it brings along. The model is a server on this
+machine's loopback that answers as the Messages API does; the tools are an in-process MCP server of the SDK's own."""
 
 import asyncio
 import inspect
 import json
+import os
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
-from claude_agent_sdk import ClaudeAgentOptions, Transport, query
-from framework_scenario import RAN, TOOLS, play
+from claude_agent_sdk import ClaudeAgentOptions, ToolResultBlock, UserMessage, create_sdk_mcp_server, query, tool
+from framework_scenario import TOOLS, play
 
 from codespar_cli.frameworks.claude_agent import codespar_hooks
 
-FUNCTIONS = {function.__name__: function for function in TOOLS}
+PREFIX = "mcp__s__"
 
 
-class ClaudeCode(Transport):
-    def __init__(self, calls):
-        self.calls, self.told, self.hooks = calls, [], {}
-        self.sent, self.waiting = asyncio.Queue(), {}
+class Messages(BaseHTTPRequestHandler):
+    """Asks for every call of the server's `calls` once, then says that it is done."""
 
-    async def connect(self):
+    def log_message(self, *args):
         return
 
-    async def close(self):
-        return
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        calls = [] if "tool_result" in json.dumps(request["messages"]) else self.server.calls
+        blocks = [
+            (
+                {"type": "tool_use", "id": f"toolu_{os.urandom(4).hex()}_{number}", "name": PREFIX + name, "input": {}},
+                {"type": "input_json_delta", "partial_json": json.dumps(args)},
+            )
+            for number, (name, args) in enumerate(calls)
+        ] or [({"type": "text", "text": ""}, {"type": "text_delta", "text": "done"})]
+        usage = {"input_tokens": 1, "output_tokens": 1}
+        message = {"id": "m", "type": "message", "role": "assistant", "model": "none", "content": [], "usage": usage}
+        events = [{"type": "message_start", "message": message}]
+        for index, (block, delta) in enumerate(blocks):
+            events += [
+                {"type": "content_block_start", "index": index, "content_block": block},
+                {"type": "content_block_delta", "index": index, "delta": delta},
+                {"type": "content_block_stop", "index": index},
+            ]
+        reason = {"stop_reason": "tool_use" if calls else "end_turn", "stop_sequence": None}
+        events += [{"type": "message_delta", "delta": reason, "usage": usage}, {"type": "message_stop"}]
+        body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-    async def end_input(self):
-        return
 
-    def is_ready(self):
-        return True
+def as_tool(function):
+    async def called(args):
+        result = function(**args)
+        result = await result if inspect.isawaitable(result) else result
+        return {"content": [{"type": "text", "text": result}]}
 
-    async def write(self, data):
-        message = json.loads(data)
-        if message["type"] == "control_request":
-            self.hooks = message["request"].get("hooks") or self.hooks
-            answer = {"hook_on_failure_supported": True, "hooks_applied": True, "commands": []}
-            body = {"subtype": "success", "request_id": message["request_id"], "response": answer}
-            await self.sent.put({"type": "control_response", "response": body})
-        elif message["type"] == "control_response":
-            self.waiting.pop(message["response"]["request_id"]).set_result(message["response"])
-        elif message["type"] == "user":
-            self.work = asyncio.create_task(self.turn())
+    parameters = dict.fromkeys(inspect.signature(function).parameters, str)
+    return tool(function.__name__, "a tool", parameters)(called)
 
-    async def read_messages(self):
-        while (message := await self.sent.get()) is not None:
-            yield message
 
-    async def ask(self, event, number, **more):
-        tool, args = self.calls[number]
-        (matcher,) = self.hooks[event]
-        if event == "PreToolUse":
-            assert matcher["onFailure"] == "block"
-        said = {
-            "hook_event_name": event, "session_id": "s1", "cwd": "/w", "transcript_path": "/t", "tool_name": tool,
-            "tool_input": args, "tool_use_id": f"t{id(self)}-{number}", **more,
-        }  # fmt: skip
-        name = f"{event}-{number}"
-        request = {"subtype": "hook_callback", "callback_id": matcher["hookCallbackIds"][0], "input": said}
-        self.waiting[name] = asyncio.get_running_loop().create_future()
-        answer = self.waiting[name]
-        await self.sent.put({"type": "control_request", "request_id": name, "request": request})
-        return (await answer)["response"]
-
-    async def call(self, number):
-        tool, args = self.calls[number]
-        answer = (await self.ask("PreToolUse", number)).get("hookSpecificOutput", {})
-        if answer.get("permissionDecision") == "deny":
-            return answer["permissionDecisionReason"]
-        try:
-            result = FUNCTIONS[tool](**args)
-            result = await result if inspect.isawaitable(result) else result
-        except Exception as error:
-            await self.ask("PostToolUseFailure", number, error=str(error))
-            return "the tool failed"
-        await self.ask("PostToolUse", number, tool_response=result)
-        return result
-
-    async def turn(self):
-        self.told = await asyncio.gather(*map(self.call, range(len(self.calls))))
-        result = {
-            "type": "result", "subtype": "success", "duration_ms": 1, "duration_api_ms": 1, "is_error": False,
-            "num_turns": 1, "session_id": "s1",
-        }  # fmt: skip
-        await self.sent.put(result)
-        await self.sent.put(None)
+def text_of(content):
+    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
 
 
 async def drive(guarded, calls):
-    process = ClaudeCode(calls)
+    model.calls = calls
+    options = ClaudeAgentOptions(
+        hooks=guarded,
+        mcp_servers={"s": create_sdk_mcp_server("s", tools=[as_tool(function) for function in TOOLS])},
+        allowed_tools=[PREFIX + function.__name__ for function in TOOLS],
+        setting_sources=[],
+        model="none",
+        env={
+            "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.server_port}",
+            "ANTHROPIC_API_KEY": "none",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        },
+    )
+    told = {}
+    async for message in query(prompt="go", options=options):
+        if isinstance(message, UserMessage) and isinstance(message.content, list):
+            blocks = [block for block in message.content if isinstance(block, ToolResultBlock)]
+            told.update({int(block.tool_use_id.rpartition("_")[2]): text_of(block.content) for block in blocks})
+    return [told[number] for number in range(len(calls))]
 
-    async def prompt():
-        yield {"type": "user", "message": {"role": "user", "content": "go"}, "session_id": "s1"}
 
-    async for _ in query(prompt=prompt(), options=ClaudeAgentOptions(hooks=guarded), transport=process):
-        pass
-    return process.told
+async def denied_without_the_policys_doing(acts):
+    """A hook that fails is a denial too: Claude Code is told so by `on_failure`."""
+    hooks = codespar_hooks(acts.gate)
+
+    async def failing(event, tool_use_id, context):
+        raise RuntimeError
+
+    hooks["PreToolUse"][0].hooks = [failing]
+    (text,) = await drive(hooks, [("echo", {"text": "let through"})])
+    assert "let through" not in text
 
 
-acts = asyncio.run(play(sys.argv[1], codespar_hooks, drive, error="ToolError"))
-RAN.clear()
+model = ThreadingHTTPServer(("127.0.0.1", 0), Messages)
+Thread(target=model.serve_forever, daemon=True).start()
+more = {"error": "ToolError", "prefix": PREFIX}
+asyncio.run(play(sys.argv[1], codespar_hooks, drive, denied_without_the_policys_doing, **more))

@@ -41,9 +41,23 @@ async def drive(guarded, calls):
     return told(answer)
 
 
-acts = asyncio.run(play(sys.argv[1], CodesparMiddleware, drive))
-RAN.clear()
 ask = {"messages": [HumanMessage("go")]}
+
+
+async def sync_error(acts):
+    before = acts.money()
+    try:
+        agent_of(acts.guarded, [("broken", {})]).invoke(ask)
+    except LookupError:
+        assert RAN == ["broken"]
+    else:
+        raise AssertionError("the tool's error was swallowed")
+    assert acts.money() == before
+    assert acts.metrics()[-1].error_type == "LookupError"
+
+
+acts = asyncio.run(play(sys.argv[1], CodesparMiddleware, drive, sync_error))
+RAN.clear()
 assert told(agent_of(acts.guarded, [("echo", {"text": "sync"})]).invoke(ask)) == ["sync"]
 (text,) = told(agent_of(acts.guarded, [("delete", {"path": "/"})]).invoke(ask))
 assert text.startswith("codespar denied `delete`")

@@ -18,15 +18,16 @@ durability = "normal"
 [observability]
 backend = "observer"
 """
+# Claude Code's tools come from an MCP server `s`: `mcp__s__echo` is `s/echo` to a rule.
 RULES = """\
 version: 1
 default: deny
-costs: {"**": "0", "search": "0.40", "broken": "0.40"}
+costs: {"**": "0", "search": "0.40", "s/search": "0.40", "broken": "0.40", "s/broken": "0.40"}
 rules:
-  - {id: no-delete, effect: deny, tools: [delete], when: {args.path: "/"}, reason: not the root}
-  - {id: ask, effect: approve, tools: [deploy], approvers: [ann], expires: 10m}
-  - {id: money, effect: budget, tools: [search, broken], limit: "1.00", window: total}
-  - {id: tools, effect: allow, tools: [echo, delete, deploy, search, broken]}
+  - {id: no-delete, effect: deny, tools: [delete, s/delete], when: {args.path: "/"}, reason: not the root}
+  - {id: ask, effect: approve, tools: [deploy, s/deploy], approvers: [ann], expires: 10m}
+  - {id: money, effect: budget, tools: [search, s/search, broken, s/broken], limit: "1.00", window: total}
+  - {id: tools, effect: allow, tools: [echo, delete, deploy, search, broken, "s/*"]}
 """
 RAN = []
 
@@ -75,10 +76,10 @@ def world(directory):
 
 
 class Play:
-    def __init__(self, gate, guard, drive, *, error="LookupError"):
+    def __init__(self, gate, guard, drive, *, error="LookupError", prefix=""):
         self.gate = gate
         self.guarded = guard(gate, agent="bot", cost_of=cost_of)
-        self.guard, self.drive, self.error = guard, drive, error
+        self.drive, self.error, self.prefix = drive, error, prefix
 
     async def one(self, tool, **args):
         (text,) = await self.drive(self.guarded, [(tool, args)])
@@ -103,7 +104,7 @@ class Play:
 
     async def deny(self):
         text = await self.one("delete", path="/")
-        assert "codespar denied `delete`: not the root (denied_by_rule)" in text, text
+        assert f"codespar denied `{self.prefix}delete`: not the root (denied_by_rule)" in text, text
         assert "deleted x" in await self.one("delete", path="x")
         assert RAN == ["delete"]
 
@@ -113,7 +114,8 @@ class Play:
         assert f"codespar approvals approve {token}" in text
         assert RAN == []
         self.gate.registry.policy.vote(token, "ann", approves=True)
-        assert "codespar: `deploy` needs approval" in await self.one("deploy", environment="staging")
+        refused = await self.one("deploy", environment="staging")
+        assert f"codespar: `{self.prefix}deploy` needs approval" in refused
         assert "deployed production" in await self.one("deploy", environment="production")
         assert "needs approval" in await self.one("deploy", environment="production")
         assert RAN == ["deploy"]
@@ -127,13 +129,13 @@ class Play:
             assert "codespar" not in text
         assert RAN == ["broken"]
         assert self.money() == ("0.00", "0.00")
-        metric = next(row for row in self.metrics() if row.tool == "broken")
+        metric = next(row for row in self.metrics() if row.tool == self.prefix + "broken")
         assert (metric.success, metric.error_type) == (False, self.error)
 
     async def cost_settles(self):
         assert "found a" in await self.one("search", query="a")
         assert self.money() == ("0.25", "0.00")
-        metric = next(row for row in self.metrics() if row.tool == "search")
+        metric = next(row for row in self.metrics() if row.tool == self.prefix + "search")
         assert (f"{metric.cost:.2f}", metric.cost_source, metric.agent) == ("0.25", "reported", "bot")
         assert metric.latency_ms > 0
 
@@ -155,7 +157,7 @@ class Play:
             text = await self.one("echo", text="hi")
         finally:
             self.gate.protection = None
-        assert "codespar denied `echo`: the policy could not be asked: RuntimeError" in text, text
+        assert f"codespar denied `{self.prefix}echo`: the policy could not be asked: RuntimeError" in text, text
         assert "sesame" not in text
         assert RAN == []
 

@@ -15,9 +15,7 @@ from codespar_cli.errors import CodesparError
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 _ENFORCING = 'mode = "enforce"            # observe: allow everything, record what would have been denied'
-_OBSERVING = """\
-mode = "observe"            # allow everything, record what would have been denied; then: enforce
-# record_args = true        # keep the arguments too, so that other rules about them can be tried on the record"""
+_OBSERVING = 'mode = "observe"            # allow everything, record what would have been denied; then: enforce'
 
 
 class Mode(str, Enum):
@@ -61,7 +59,7 @@ def init(
             "observe mode denies nothing; after some calls: codespar policy simulate --policy policy.yaml"
         )
     elif mode is None:
-        session.terminal.note("rules are enforced from now on; to watch first: codespar init --mode observe")
+        session.terminal.note('its rules are enforced; to watch first, say mode = "observe" in plugins.toml')
 
 
 def _wants_to_observe(session: Session) -> bool:
