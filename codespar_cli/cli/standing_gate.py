@@ -21,7 +21,7 @@ def standing_gate(session: Session) -> Callable[[], Gate]:
     the start has to be there.
     """
     live = LiveGate(
-        lambda: _Governing(
+        lambda: Session(
             session.terminal,
             environ=session.environ,
             config_path=session.config_path,
@@ -47,16 +47,3 @@ def standing_gate(session: Session) -> Callable[[], Gate]:
         return found
 
     return gate
-
-
-class _Governing(Session):
-    """Its gates protect what governs them, whoever wrote the configuration: there is a host to govern."""
-
-    def gate(self, *kinds: str) -> Gate:
-        gate = super().gate(*kinds)
-        if gate.protection is None:
-            from codespar_cli.core.self_protection import SelfProtection
-            from codespar_cli.startup import protected_files
-
-            gate.protection = SelfProtection(protected_files(self.config), [str(self.config.state_dir)])
-        return gate

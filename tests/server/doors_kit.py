@@ -42,10 +42,10 @@ def written(directory, rules=RULES, plugins=PLUGINS):
     return directory / "plugins.toml"
 
 
-def live_gate(directory):
-    return standing_gate(
-        Session(Terminal(sys.stdin, sys.stdout, sys.stderr, color=False), config_path=str(directory / "plugins.toml"))
-    )
+def live_gate(directory, *, named=True):
+    """The gate of `codespar serve`, whose plugins.toml is named or found in the working directory."""
+    terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, color=False)
+    return standing_gate(Session(terminal, config_path=str(directory / "plugins.toml") if named else None))
 
 
 class Doors:

@@ -136,6 +136,18 @@ def test_what_the_url_says_of_a_caller_counts(tmp_path):
     assert b"there is no option `agnet`" in answers[2][1]
 
 
+@pytest.mark.parametrize("host", ["claude", "codex"])
+def test_an_event_that_nobody_knows_is_judged_when_it_names_a_tool(tmp_path, host):
+    """`codespar hook` says no to it by its exit code; there is none here."""
+    written(tmp_path)
+    requests = [
+        (f"/v1/hook/{host}", {**pre(tool, host), "hook_event_name": "BeforeLaunch"}, {}) for tool in ("Write", "Bash")
+    ]
+    answers, _ = asked(tmp_path, *requests)
+    assert json.loads(answers[0][1]) == {"decision": "block", "reason": "codespar: denied by rule no-writing"}
+    assert answers[1] == (200, b"")
+
+
 def test_a_host_that_nobody_knows_is_told_no(tmp_path):
     written(tmp_path)
     [(status, body)], _ = asked(tmp_path, ("/v1/hook/claud", pre(), {}))
@@ -295,11 +307,17 @@ def test_a_gate_that_breaks_says_no(tmp_path, error):
     assert "hush" not in f"{hook}{check}{said}"
 
 
-def test_the_agent_cannot_change_what_governs_it(tmp_path):
+@pytest.mark.parametrize("named", [True, False])
+def test_the_agent_cannot_change_what_governs_it(tmp_path, monkeypatch, named):
+    """Also where it is a project's own file that was found, and nobody else has one."""
     written(tmp_path, 'version: 1\nrules: [{id: all, effect: allow, tools: ["**"]}]\n')
+    monkeypatch.chdir(tmp_path)
     event = pre("Edit", file_path=str(tmp_path / "policy.yaml"))
-    [(_, body)], _ = asked(tmp_path, ("/v1/hook/claude", event, {}))
+    [(_, body), (_, other)], _ = asked(
+        tmp_path, ("/v1/hook/claude", event, {}), ("/v1/hook/claude", pre(), {}), gate=live_gate(tmp_path, named=named)
+    )
     assert is_deny("claude", body)
+    assert is_allow("claude", other)
 
 
 def test_what_is_too_late_is_denied_and_given_back(tmp_path):
