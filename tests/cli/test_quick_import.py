@@ -44,9 +44,7 @@ def test_a_package_has_a_path(module):
     assert module_from_spec(spec).__path__ == [str(package.parent)]
 
 
-@pytest.mark.parametrize(
-    "name", ["os", "codespar_client.one", "codespar_cli", "codespar_cli.missing"]
-)
+@pytest.mark.parametrize("name", ["os", "codespar_client.one", "codespar_cli", "codespar_cli.missing"])
 def test_what_is_not_ours_or_not_there_is_left_to_others(module, name):
     py_compile.compile(module)
     assert found(module, name) is None
