@@ -16,7 +16,7 @@ from codespar_cli.errors import CodesparError
 from codespar_cli.plugins.observability.admission import StoredRow, admit
 from codespar_cli.plugins.observability.argument_seal import ArgumentSeal
 from codespar_cli.plugins.observability.call_store import CallStore, Retention
-from codespar_cli.plugins.observability.stores.store_address import not_honoured, server_of
+from codespar_cli.plugins.observability.stores.store_address import server_of
 
 if TYPE_CHECKING:
     from codespar_cli.core.administration.anomalies import AnomalyFilter, Incident
@@ -63,12 +63,8 @@ class MCPObserver:
         prices: Sequence[Mapping[str, Any]] = (),
         budgets: Sequence[Mapping[str, Any]] = (),
         exporter: OtlpExporter | None = None,
-        not_honoured: Sequence[str] = (),
     ) -> None:
-        """`path` is the file, or with a `server` (its URL, asked for when it is needed) what lies beside it.
-
-        `not_honoured` names options that were given and do not count, for `health` to tell.
-        """
+        """`path` is the file, or with a `server` (its URL, asked for when it is needed) what lies beside it."""
         self.retention = retention
         self.max_rows = max_rows
         self.max_size = max_size
@@ -76,7 +72,6 @@ class MCPObserver:
         self._prices = _price_table(prices) if prices else None
         self._budgets = budgets
         self._exporter = exporter
-        self._not_honoured = not_honoured
         self._seal = ArgumentSeal(path.with_name(KEY_NAME))
         self._directory = path.parent
         self._store = _store(path, server, clock, Retention(retention, max_rows, max_size))
@@ -89,21 +84,18 @@ class MCPObserver:
     @classmethod
     def from_options(cls, options: Mapping[str, Any], services: Services) -> MCPObserver:
         """From `[observability]` in plugins.toml. Opens nothing."""
-        ignored = not_honoured(options, services)
-        keeping = {} if ignored else options
-        retention, max_size = keeping.get("retention"), keeping.get("max_size")
+        retention, max_size = options.get("retention"), options.get("max_size")
         return cls(
             services.state_dir / "metrics.db",
             durability=options.get("durability", "commit"),
             retention=parse_duration(retention) if retention else None,
-            max_rows=keeping.get("max_rows"),
+            max_rows=options.get("max_rows"),
             max_size=parse_size(max_size) if max_size else None,
             clock=services.clock,
             server=server_of(options, services),
             prices=options.get("prices", ()),
             budgets=options.get("budgets", ()),
             exporter=_exporter(options, services),
-            not_honoured=ignored,
         )
 
     # ── writing ──
@@ -216,9 +208,6 @@ class MCPObserver:
     def health(self) -> Health:
         """Opens the store if there is one, and never makes one."""
         health = self._health()
-        if self._not_honoured:
-            keys = ", ".join(self._not_honoured)
-            health = health._replace(message=f"{health.message}; {keys}: not honoured in a project's file")
         if self._exporter is None:
             return health
         from codespar_cli.plugins.observability.exporters.otlp_health import with_exporting

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from codespar_cli.core.clock import system_clock
 from codespar_cli.core.numerals import parse_whole
@@ -51,12 +51,12 @@ class OtlpSettings:
 def otlp_settings(options: Mapping[str, Any], services: Services) -> OtlpSettings | None:
     """None when everything is switched off.
 
-    Raises ConfigError for an `otlp_endpoint` in a file that was found in a project: it would send elsewhere what its
-    user's agents do.
+    Raises ConfigError for an `otlp_endpoint` on another machine in a file that was found in a project: it would send
+    elsewhere what its user's agents do.
     """
-    if "otlp_endpoint" in options and not services.users_own:
+    if "otlp_endpoint" in options and not services.users_own and not _is_here(options["otlp_endpoint"]):
         raise ConfigError(
-            "only the user's own configuration may say where telemetry goes, and this file was found in a project",
+            "only the user's own configuration may send telemetry to another machine, and this file was found in a project",
             key="otlp_endpoint",
             hint="move it to ~/.config/codespar/plugins.toml, or export OTEL_EXPORTER_OTLP_ENDPOINT=…",
         )
@@ -67,6 +67,14 @@ def otlp_settings(options: Mapping[str, Any], services: Services) -> OtlpSetting
         return _settings(options.get("otlp_endpoint"), variables)
     except ValueError as error:
         return OtlpSettings(None, None, problem=str(error))
+
+
+def _is_here(endpoint: str) -> bool:
+    """Whether an address names this machine without asking anybody."""
+    try:
+        return urlsplit(endpoint).hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:
+        return False
 
 
 class _Variables:

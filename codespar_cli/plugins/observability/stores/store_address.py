@@ -8,21 +8,6 @@ from typing import Any
 from codespar_cli.core.services import Services
 
 SQLITE = "sqlite"
-REMOVING = ("retention", "max_rows", "max_size")
-"""The options by which calls are removed."""
-
-
-def not_honoured(options: Mapping[str, Any], services: Services) -> list[str]:
-    """Which of the options by which calls are removed do not count here.
-
-    A configuration that was found in a project removes calls only from a file that lies in that project, links
-    followed: any other one holds what its user did elsewhere.
-    """
-    found = [key for key in REMOVING if options.get(key)]
-    if not found or services.users_own:
-        return []
-    in_project = services.state_dir.resolve().is_relative_to(services.config_dir.resolve())
-    return [] if in_project and options.get("store", SQLITE) == SQLITE else found
 
 
 def server_of(options: Mapping[str, Any], services: Services) -> Callable[[], str] | None:

@@ -246,19 +246,18 @@ def test_a_wrong_variable_is_a_warning_and_records_all_the_same(codespar):
     assert "expected `http/protobuf`, found `grpc`" in found["message"]
 
 
-def test_a_projects_file_cannot_send_telemetry_anywhere_but_the_users_can(codespar, collector, tmp_path):
-    from collector_kit import traces
-
-    text = f"[observability]\nbackend = 'observer'\notlp_endpoint = 'http://127.0.0.1:{collector.port}'\n"
-    codespar.configure(text)
+def test_a_projects_file_cannot_send_telemetry_to_another_machine(codespar):
+    codespar.configure("[observability]\nbackend = 'observer'\notlp_endpoint = 'http://collector.example'\n")
     done = codespar.run("metrics", "record", "git/push")
     assert done.returncode == 2
     assert "plugins.toml:4" in done.stderr
     assert "only the user's own configuration" in done.stderr
-    assert collector.got == []
-    own = tmp_path / ".config" / "codespar"
-    own.mkdir(parents=True)
-    (tmp_path / "plugins.toml").rename(own / "plugins.toml")
+
+
+def test_a_projects_file_may_name_a_collector_on_this_machine(codespar, collector):
+    from collector_kit import traces
+
+    codespar.configure(f"[observability]\nbackend = 'observer'\notlp_endpoint = 'http://127.0.0.1:{collector.port}'\n")
     assert codespar.run("metrics", "record", "git/push").returncode == 0
     assert len(list(traces(collector))) == 1
 

@@ -103,12 +103,22 @@ def test_the_rest_is_read(read):
     assert found.resource == {"service.name": "agents", "deployment.environment": "prod"}
 
 
-def test_a_projects_file_cannot_say_where_telemetry_goes(tmp_path):
-    options = {"otlp_endpoint": "http://127.0.0.1:4318"}
+@pytest.mark.parametrize(
+    "address", ["http://collector.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://["]
+)
+def test_a_projects_file_cannot_send_telemetry_to_another_machine(tmp_path, address):
+    options = {"otlp_endpoint": address}
     with pytest.raises(ConfigError) as caught:
         otlp_settings(options, services_of(tmp_path, {BASE: "http://mine"}, users_own=False))
     assert caught.value.key == "otlp_endpoint"
     assert otlp_settings({}, services_of(tmp_path, {BASE: "http://mine"}, users_own=False)) is not None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_projects_file_may_name_a_collector_on_this_machine(tmp_path, host):
+    found = otlp_settings({"otlp_endpoint": f"http://{host}:4318"}, services_of(tmp_path, {}, users_own=False))
+    assert found is not None
+    assert found.traces is not None
 
 
 def test_who_named_no_endpoint_is_not_asked_for_more(tmp_path):
