@@ -66,7 +66,9 @@ class PriceTable:
         for price in self._named(row[_TOOL], row[_AGENT]):
             if price.since <= time < price.until:
                 cost = price.cost(row[_INPUT], row[_OUTPUT])
-                return row if cost is None else (*row[:_COST], cost, "configured", *row[_SOURCE + 1 :])
+                # Tokens that nobody counted stay an estimate, whatever exact price they are multiplied with.
+                source = "estimated" if row[_SOURCE] == "estimated" else "configured"
+                return row if cost is None else (*row[:_COST], cost, source, *row[_SOURCE + 1 :])
         return row
 
     def _named(self, tool: str, agent: str) -> tuple[Price, ...]:

@@ -141,3 +141,8 @@ def test_the_observer_prices_one_by_one_in_batches_and_many_at_once(path, clock,
             ("None", "unknown"),
         ]
         assert sum(row.cost or 0 for row in rows) == Decimal("7.2")
+
+
+def test_what_is_made_of_estimated_tokens_is_an_estimate():
+    entries = [{"tool": "**", "per_input_token": "0.001"}]
+    assert cost_of(entries, input_tokens=1000, cost_source="estimated") == (1_000_000, "estimated")
