@@ -131,6 +131,7 @@ def _plain_gate(
     gate = Gate(registry, tenant=settings["tenant"], agents=agents, journal=journal)
     gate.config_path = settings["path"]
     gate.governing = tuple(settings["governing"])
+    gate.ruled_by = tuple(settings["protected"])
     gate.protection = _LaterProtection(settings["protected"], state_dir, environ)
     return gate
 

@@ -73,6 +73,7 @@ def build_gate(config: Config, registry: PluginRegistry, *, clock: Clock = syste
     gate = Gate(registry, tenant=config.tenant, agents=agents, journal=_journal(config, clock))
     gate.config_path = None if config.path is None else str(config.path.absolute())
     gate.governing = governing(config)
+    gate.ruled_by = tuple(protected_files(config))
     if config.governed:
         gate.protection = protection_of(config)
     return gate

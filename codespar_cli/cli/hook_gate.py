@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 def open_hook_gate(line: HookLine, state_dir: str) -> Gate:
-    """Raises ConfigError, also where a plugins.toml that governed this place is gone; and what loading plugins raises."""
+    """Raises ConfigError, also where a plugins.toml that governed this place does not any more; and what loading raises."""
     from codespar_cli.cold_gate import open_gate
 
-    places = GovernedPlaces(state_dir)
-    if line.config is None and not os.environ.get("CODESPAR_CONFIG"):
-        _refuse_missing(places)
+    places = GovernedPlaces(state_dir, _users_own())
+    is_searched = line.config is None and not os.environ.get("CODESPAR_CONFIG")
+    start = _here()
+    if is_searched and (missing := places.missing(start)) is not None:
+        raise _no_permission(places, missing, "governed the calls made here and is not there any more", "put it back")
     environ = {**os.environ, "CODESPAR_TENANT": line.tenant} if line.tenant else os.environ
     gate = open_gate(environ, config_path=line.config)
+    if is_searched and (above := places.cut_off(start, gate.governing)) is not None:
+        words = "governed calls and is not found from here: a repository that begins in between ends the search"
+        raise _no_permission(places, above, words, f"name it in the hook's line: --config {above}")
     for path in gate.governing if line.config is None else ():
         try:
             places.remember(path)
@@ -43,17 +48,18 @@ def hook_state_dir() -> str:
     return str(default_state_dir(os.environ))
 
 
-def _refuse_missing(places: GovernedPlaces) -> None:
+def _here() -> str | None:
     try:
-        start = os.getcwd()  # noqa: PTH109
+        return os.getcwd()  # noqa: PTH109
     except OSError:
-        start = None
+        return None
+
+
+def _users_own() -> str:
+    """The directory of the user's own plugins.toml; `core.config.users_file`, without what that takes to import."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.environ.get("HOME") or "/", ".config")  # noqa: PTH118
-    missing = places.missing(start, os.path.join(base, "codespar"))  # noqa: PTH118
-    if missing is not None:
-        raise ConfigError(
-            "governed the calls made here and is not there any more",
-            file=missing,
-            code="config_gone",
-            hint=f"put it back, or take its line out of {places.path}",
-        )
+    return os.path.join(base, "codespar")  # noqa: PTH118
+
+
+def _no_permission(places: GovernedPlaces, path: str, words: str, mend: str) -> ConfigError:
+    return ConfigError(words, file=path, code="config_gone", hint=f"{mend}, or take its line out of {places.path}")

@@ -16,6 +16,7 @@ _VALUES = {
     "--event": "event",
 }
 _FLAGS = ("--no-color",)
+_HELP = ("--help", "-h")
 
 
 class HookLine(NamedTuple):
@@ -32,13 +33,20 @@ class HookLine(NamedTuple):
 
 
 def is_hook(arguments: Sequence[str]) -> bool:
-    """Whether `hook` is the command; not when help is asked for, which is the other door's work."""
-    words = list(arguments)
-    while words and words[0].startswith("--"):
-        name, equals, _ = words.pop(0).partition("=")
-        if name in _VALUES and not equals and words:
-            words.pop(0)
-    return words[:1] == ["hook"] and not {"--help", "-h"} & set(words)
+    """Whether `hook` is the command. `codespar hook --help` is the other door's work, but not with a host beside it:
+
+    help on stdout with exit 0 is an allow to a host, whatever made somebody write it into the line.
+    """
+    words, named, helping = list(arguments), list[str](), False
+    while words:
+        word = words.pop(0)
+        name, equals, _ = word.partition("=")
+        if name in _VALUES and not equals:
+            del words[:1]
+        helping = helping or word in _HELP
+        if not word.startswith("-"):
+            named.append(word)
+    return named[:1] == ["hook"] and (len(named) > 1 or not helping)
 
 
 def read_line(arguments: Sequence[str]) -> HookLine:

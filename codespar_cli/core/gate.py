@@ -46,6 +46,8 @@ POLICY_DEADLINE_S = 2.0
 class Outcome(NamedTuple):
     """How a call ended. Latency in milliseconds; `cost=None` settles the hold at its estimate.
 
+    `is_spent` says that a call that failed has cost what it was to cost; otherwise its hold is given back.
+
     `tokens_estimated` says that the tokens, and what a price table makes of them, are nobody's count.
     """
 
@@ -57,6 +59,7 @@ class Outcome(NamedTuple):
     output_tokens: int | None = None
     decision: PolicyDecision | None = None
     tokens_estimated: bool = False
+    is_spent: bool = False
 
 
 class Gate:
@@ -85,6 +88,8 @@ class Gate:
         """The plugins.toml this gate was made from, absolute; whoever makes it says so."""
         self.governing: tuple[str, ...] = ()
         """Every plugins.toml that had a say, absolute, the nearest last."""
+        self.ruled_by: tuple[str, ...] = ()
+        """Every file that the rules are in, plugins.toml among them, absolute."""
         self.protection: Protection | None = None
         """What no policy can allow: asked first."""
         self.failures: Counter[str] = Counter()
@@ -219,10 +224,12 @@ class Gate:
         ApprovalRequired in place of running the block.
         """
         from codespar_cli.core.guarded_call import GuardedCall
+        from codespar_cli.core.plain_arguments import plain_arguments
 
         base = context or CallContext(tenant=self.tenant)
-        if args is not None:
-            fields["args"] = args
+        given = base.args if args is None else args
+        if given is not None:
+            fields["args"] = plain_arguments(given)
         return GuardedCall(self, ToolCall(agent_id, tool_name, cost, replace(base, **fields) if fields else base))
 
     def tool(
@@ -296,7 +303,7 @@ class Gate:
 
     def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> object:
         registry, reservation = self.registry, decision.reservation_id if decision else None
-        if not outcome.success:
+        if not outcome.success and not (outcome.is_spent and reservation is not None):
             return None if reservation is None else registry.release_policy_reservation(reservation)
         if reservation is None and decision is not None and getattr(registry.policy, "reserves", False) is True:
             return None  # nothing was held for this call; without an id another call's hold would be settled

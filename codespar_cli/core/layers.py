@@ -151,18 +151,23 @@ def _there(path: Path) -> Path | None:
 
 
 def _in_project(path: Path, start: Path | None, environ: Mapping[str, str]) -> bool:
-    """Whether a file lies in the tree of the working directory, up to its repository's root."""
+    """Whether a file lies in the tree of the working directory, or in a directory above it, home left out.
+
+    The tree is that of the outermost repository: an inner one can be made by whoever may make directories.
+    """
     home = Path(environ.get("HOME") or "/").absolute()
     if start is None or start == home:
         return False
-    root = start
-    for directory in (start, *start.parents):
+    above: list[Path] = [start]
+    for directory in start.parents:
         if directory == home:
             break
-        if (directory / ".git").exists():
-            root = directory
-            break
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+        above.append(directory)
+    root = next((directory for directory in reversed(above) if (directory / ".git").exists()), start)
+    for place in (path.absolute(), Path(os.path.realpath(path))):
+        if place.is_relative_to(root) or place.is_relative_to(os.path.realpath(root)) or place.parent in above:
+            return True
+    return False
 
 
 def _load(path: Path, reading: Reading) -> Config:

@@ -11,37 +11,35 @@ from __future__ import annotations
 
 import os
 
+from codespar_cli.core.argument_paths import manner_of, paths_of, texts_of
 from codespar_cli.core.calls import PolicyDecision, ToolCall
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.protected_places import ProtectedPlaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
+    from collections.abc import Iterable, Mapping
 
 CODE = "self_protection"
 RULE = "codespar-self-protection"
 STAGE = "protection"
 
-_DEEPEST = 12
-_LONGEST_PATH = 4096
-_LONGEST_TEXT = 1 << 18
-_TEXT_KEYS = {"command", "commands", "cmd", "script", "patch", "input", "diff", "code", "chars", "argv", "args"}
-_PATH_PARTS = ("path", "file", "dir", "target", "dest", "uri", "notebook", "location", "source")
-_READING = {"read", "get", "list", "search", "grep", "glob", "find", "view", "ls", "stat", "cat", "head", "tail"}
+_LONGEST_TEXT = 1 << 22
+_MOST_PATHS = 16384
+_PATCH_STARTS = ("*** Begin Patch", "--- ", "+++ ", "diff --git", "Index: ", "rename ", "*** ")
 _PATCH_LINES = (
-    "*** Add File: ",
-    "*** Update File: ",
-    "*** Delete File: ",
-    "*** Move to: ",
+    "*** Add File:",
+    "*** Update File:",
+    "*** Delete File:",
+    "*** Move to:",
     "+++ ",
     "--- ",
     "rename to ",
+    "rename from ",
+    "Index: ",
 )
 _HOSTS_DIRECTORIES = {".claude", ".codex", ".cursor", ".gemini", ".copilot"}
 _CHANGING = {"rm", "mv", "rmdir", "unlink", "chmod", "chown", "chattr", "ln", "rsync", "shred", "truncate"}
 _SETTINGS = ("settings", "hooks", "config.toml", "config.json")
-_VOICE = {"trust", "approvals", "uninstall"}
 
 
 class SelfProtection:
@@ -75,83 +73,71 @@ class SelfProtection:
         places = ProtectedPlaces(
             self._files, self._directories, cwd=cwd if isinstance(cwd, str) else None, environ=self._environ
         )
-        reads = _first_word(call.tool_name) in _READING
-        for key, text in _strings(args, "", 0):
-            if key in _TEXT_KEYS:
-                found = self._in_text(text, places)
-            elif not reads and any(part in key for part in _PATH_PARTS):
-                found = places.protecting(text) if len(text) <= _LONGEST_PATH and "\n" not in text else None
-            else:
-                continue
+        manner = manner_of(call.tool_name)
+        for key, text in texts_of(args):
+            # Only a tool that applies patches reads one: a shell runs what looks like one.
+            patched = _patched(text) if manner.patches or key in {"patch", "diff"} else None
+            found = _first(places, patched) if patched is not None else _in_command(text, places)
             if found is not None:
                 return f"{found} is not an agent's to change"
-        return None
-
-    def _in_text(self, text: str, places: ProtectedPlaces) -> str | None:
-        text = text[:_LONGEST_TEXT]
-        patched = _patched(text)
-        if patched is not None:
-            return next(filter(None, map(places.protecting, patched)), None)
-        from codespar_cli.core.shell_text import named_paths, only_reads, words_of
-
-        words = words_of(text)
-        if _speaks_for_the_user(words):
-            return "a command that speaks with the user's voice"
-        if only_reads(text, words):
-            return None
-        changes = any(word.rpartition("/")[2] in _CHANGING for word in words)
-        for path in named_paths(words):
-            found = places.protecting(path)
-            if found is None and os.path.basename(os.path.normpath(path)) in _HOSTS_DIRECTORIES:  # noqa: PTH119
-                # `rm -r ~/.claude`; `cd ~/.claude && echo {} > settings.json`
-                found = path if changes or any(name in text for name in _SETTINGS) else None
+        for named in paths_of(args, manner):
+            found = places.protecting(named.text, anywhere=named.anywhere, whole=named.goes)
             if found is not None:
-                return found
+                return f"{_shortened(found)} is not an agent's to change"
         return None
 
 
-def _strings(value: Any, key: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every text of the arguments with the key it stands under; of a list of words the whole, as a command is given."""
-    if depth > _DEEPEST:
-        raise ValueError("nested too deeply")
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _strings(inner, str(name).casefold(), depth + 1)
-    elif isinstance(value, list | tuple):
-        if key in _TEXT_KEYS and all(isinstance(word, str) for word in value):
-            yield key, " ".join(value)
-        else:
-            for inner in value:
-                yield from _strings(inner, key, depth + 1)
+def _first(places: ProtectedPlaces, paths: list[str]) -> str | None:
+    return next(filter(None, map(places.protecting, paths)), None)
 
 
-def _first_word(tool: str) -> str:
-    """`read` of `fs/read`, `mcp__files__read_text_file`, `ReadFile`."""
-    last = tool.replace("__", "/").rpartition("/")[2].rpartition(":")[2]
-    word = last.partition("_")[0]
-    turns = (place for place in range(1, len(word)) if word[place].isupper() and word[place - 1].islower())
-    return word[: next(turns, len(word))].lower()
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:80]}…{text[-80:]}"
+
+
+def _in_command(text: str, places: ProtectedPlaces) -> str | None:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("too long")
+    from codespar_cli.core import shell_text
+
+    commands = shell_text.commands_of(text)
+    words = [word for command in commands for word in command]
+    if any(map(shell_text.speaks_for_the_user, commands)):
+        return "a command that speaks with the user's voice"
+    if shell_text.only_reads(text, words):
+        return None
+    paths = shell_text.named_paths(words)
+    if len(paths) > _MOST_PATHS:
+        raise ValueError("too many paths")
+    changes = any(word.rpartition("/")[2] in _CHANGING for word in words)
+    for path in paths:
+        found = places.protecting(path, programs=False)
+        if found is None and os.path.basename(os.path.normpath(path)) in _HOSTS_DIRECTORIES:  # noqa: PTH119
+            # `rm -r ~/.claude`; `cd ~/.claude && echo {} > settings.json`
+            found = path if changes or any(name in text for name in _SETTINGS) else None
+        if found is not None:
+            return found
+    for command in commands:
+        for path in shell_text.removed_paths(command):
+            if places.protecting(path, whole=True) is not None:
+                return path
+        if (found := _first(places, shell_text.written_paths(command))) is not None:
+            return found
+    return None
 
 
 def _patched(text: str) -> list[str] | None:
     """The files that a patch is about; None where the text is no patch."""
-    if not text.lstrip().startswith(("*** Begin Patch", "--- ", "diff --git")):
+    if not text.lstrip().startswith(_PATCH_STARTS):
         return None
     found = []
     for line in text.splitlines():
-        for start in _PATCH_LINES:
-            if line.startswith(start):
-                name = line[len(start) :].partition("\t")[0].strip()
-                found += [name, name[2:]] if name.startswith(("a/", "b/")) else [name]
+        header = line.lstrip()  # those who apply it take an indented one
+        if header.startswith("diff --git "):
+            names = header.split()[2:]
+        else:
+            start = next((start for start in _PATCH_LINES if header.startswith(start)), None)
+            names = [] if start is None else [header[len(start) :].partition("\t")[0]]
+        for name in (name.strip().strip('"') for name in names):
+            found += [name, name[2:]] if name.startswith(("a/", "b/")) else [name]
     return found
-
-
-def _speaks_for_the_user(words: list[str]) -> bool:
-    for place, word in enumerate(words):
-        if word.rpartition("/")[2] in {"codespar", "codespar_cli"}:
-            following = [other for other in words[place + 1 : place + 8] if not other.startswith("-")]
-            if _VOICE & set(following[:3]) and not {"list", "show"} & set(following[:3]):
-                return True
-    return False

@@ -30,13 +30,14 @@ _NO_ID = "-"
 
 
 class OpenCall(NamedTuple):
-    """What the gate answered. `at` is when, in seconds since the epoch."""
+    """What the gate answered. `at` is when, in seconds since the epoch, `rules` by which version of the rules."""
 
     at: float
     agent: str
     tenant: str
     reservation_id: str | None = None
     decision_id: str | None = None
+    rules: str | None = None
 
 
 class OpenCalls:
@@ -50,7 +51,7 @@ class OpenCalls:
         """Remember an allowed call. Raises OSError."""
         moment = time.time_ns()
         name = ".".join((*_key(event), f"{moment:016x}"))
-        body = dumps([call.at, call.agent, call.tenant, call.reservation_id, call.decision_id]).encode()
+        body = dumps(list(call)).encode()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(self._path(name), flags, 0o600)
@@ -116,8 +117,8 @@ class OpenCalls:
     def _read(self, name: str) -> OpenCall | None:
         try:
             with open(self._path(name), "rb") as file:  # noqa: PTH123
-                at, agent, tenant, reservation, decision = loads(file.read(4096).decode())
-            return OpenCall(float(at), str(agent), str(tenant), reservation, decision)
+                at, agent, tenant, reservation, decision, rules = loads(file.read(4096).decode())
+            return OpenCall(float(at), str(agent), str(tenant), reservation, decision, rules)
         except (FileNotFoundError, ValueError, TypeError):
             return None
 

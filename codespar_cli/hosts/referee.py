@@ -1,9 +1,9 @@
 """What a gate says to a host's event: the same for every host and every door.
 
 before      ask, reserve, and remember what was reserved
-permission  the call before this was asked about: the same answer, and nothing is taken twice
+permission  the call before this was asked about: the same answer while the rules are the same, and nothing is taken twice
 after       settle what was reserved and record the call
-failure     give back what was reserved and record the call
+failure     the same, as an error: what failed has run; given back is what was reserved for a call that was not let run
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from codespar_cli.core.gate import Gate, Outcome
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.hosts.host_event import AFTER, BEFORE, ENDED, PERMISSION, HostEvent
 from codespar_cli.hosts.open_calls import OpenCall, OpenCalls
+from codespar_cli.hosts.rules_in_force import rules_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NEVER_RAN = "permission_denied"
 _ALLOWED_BEFORE = PolicyDecision(allowed=True, reason="the call was allowed already")
 
 
@@ -78,7 +80,12 @@ class Referee:
         decision = self._gate.check(call)
         if decision.allowed and self._is_watched:
             kept = OpenCall(
-                self._clock(), call.agent_id, call.context.tenant, decision.reservation_id, decision.decision_id
+                self._clock(),
+                call.agent_id,
+                call.context.tenant,
+                decision.reservation_id,
+                decision.decision_id,
+                rules_in_force(self._gate.ruled_by),
             )
             try:
                 self._calls.note(event, kept)
@@ -87,7 +94,8 @@ class Referee:
         return decision
 
     def _permission(self, event: HostEvent) -> PolicyDecision:
-        if self._found(event) is not None:
+        known = self._found(event)
+        if known is not None and known.rules is not None and known.rules == rules_in_force(self._gate.ruled_by):
             return _ALLOWED_BEFORE
         return self._gate.preview(self.call_of(event))
 
@@ -119,6 +127,7 @@ class Referee:
             latency_ms=elapsed if event.duration_ms is None else event.duration_ms,
             error_type=event.error,
             decision=decision,
+            is_spent=event.kind == AFTER or event.error != _NEVER_RAN,
         )
         self._gate.record(call, outcome)
 

@@ -188,6 +188,33 @@ class TestBeside:
         world.put(elsewhere, ALL, text='tenant = "y"\n' + ENGINE)
         assert world.config(CODESPAR_CONFIG=str(elsewhere / "plugins.toml")).tenant == "y"
 
+    @pytest.mark.parametrize(
+        ("place", "is_repository"), [("plugins.toml", True), ("plugins.toml", False), ("made/plugins.toml", True)]
+    )
+    def test_a_repository_made_in_a_project_does_not_free_its_file(self, world, monkeypatch, place, is_repository):
+        if is_repository:
+            (world.project / ".git").mkdir()
+        world.put(world.user, ALL)
+        config = world.project / place
+        config.parent.mkdir(exist_ok=True)
+        world.put(config.parent, ALL)
+        inner = world.project / "vendor/inner"
+        (inner / ".git").mkdir(parents=True)
+        monkeypatch.chdir(inner)
+        outside = world.root / "link.toml"
+        outside.symlink_to(config)
+        for named in (config, outside):
+            layers = world.config(CODESPAR_CONFIG=str(named)).policy_layers
+            assert [layer.layer for layer in layers] == ["user", "project"]
+
+    def test_a_link_in_the_project_is_the_projects_wherever_it_leads(self, world):
+        world.put(world.user, {"id": "no", "effect": "deny", "tools": ["git/**"]}, ALL)
+        world.put(world.project, ALL)
+        (world.project / "plugins.toml").rename(world.root / "away.toml")
+        (world.project / "mine.toml").symlink_to(world.root / "away.toml")
+        named = str(world.project / "mine.toml")
+        assert world.ask("git/push", CODESPAR_CONFIG=named).rule_id == "no"
+
     @pytest.mark.parametrize("which", ["user", "admin"])
     def test_a_directory_or_a_dangling_link_in_the_place_of_a_file_is_no_permission(self, world, which):
         world.put(world.project, ALL)

@@ -1,6 +1,7 @@
 """What governs an agent is not the agent's to change, however it spells the path."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,135 @@ def test_no_detour_helps(tmp_path_factory, detour, name, upper):
     path = "/".join([str(root), *inside, name.upper() if upper else name])
     assert agent.writes(path) is not None
     assert agent.writes(os.path.relpath(path, root)) is not None
+
+
+SETTINGS = "~/.claude/settings.json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/x\n/../{home}/.claude/settings.json", "a\n/../.claude/settings.json", "/a/.." * 1200 + "{home}/.claude/settings.json",
+        "file://{home}/%2eclaude/settings.json", "FILE://localhost{home}/.claude/settings%2Ejson",
+        "file:{home}/.claude/settings.json?x#y", "file://{home}/.cla\nude\\settings.json", ".mcp.json", "~/.claude.json",
+        "~/.config/fish/conf.d/x.fish", "~/.claude/plugins/x/hooks/hooks.json", f"{os.path.dirname(os.__file__)}/json/decoder.py",
+        f"{Path(pytest.__file__).parents[1]}/apsw/__init__.py", f"{Path(sys.executable).parent}/codespar", sys.executable,
+    ],
+)  # fmt: skip
+def test_no_spelling_and_no_ground_below_it_is_left_out(agent, path):
+    assert agent.writes(path.format(home=agent.home)) is not None
+
+
+def test_a_link_with_a_line_break_in_its_name_is_followed(agent):
+    (agent.project / "a\nb").symlink_to(agent.home / ".claude")
+    assert agent.writes("a\nb/settings.json") is not None
+
+
+@pytest.mark.parametrize(
+    "tool",
+    ["search_replace", "mcp__ed__find_and_replace", "SearchReplace", "find-replace", "get_or_create", "ListAndDelete"],
+)
+def test_a_tool_that_also_writes_is_no_reader(agent, tool):
+    assert agent.asks(tool, file_path=SETTINGS, old_string="a", new_string="b") is not None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"src": "/tmp/x", "dst": SETTINGS}, {"output": SETTINGS}, {"folder": "~/.claude", "name": "settings.json"},
+        {"folder": "link", "name": "settings.json"}, {"files": [{"p": SETTINGS}]}, {"files": {SETTINGS: "x"}},
+        {"p": "plugins.toml"}, {"where": {"base": "~", "rest": ".claude/settings.json"}}, {"x": "a b/../.claude/settings.json"},
+    ],
+)  # fmt: skip
+def test_a_path_is_found_under_any_key(agent, args):
+    assert agent.asks("mcp__fs__put", **args) is not None
+
+
+def test_what_a_reading_tool_puts_somewhere_is_written(agent):
+    assert agent.asks("read_file", path="a", output_path=SETTINGS) is not None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"file_path": "a.md", "content": SETTINGS}, {"file_path": "a.py", "old_string": "plugins.toml", "new_string": SETTINGS},
+        {"url": "https://example.com/x/.claude/settings.json"}, {"query": "plugins.toml"}, {"note": "see x/.claude/settings.json"},
+        {"new_source": f"# {SETTINGS}\nopen('plugins.toml')\n", "notebook_path": "a.ipynb"}, {"folder": "src", "name": "settings.json"},
+    ],
+)  # fmt: skip
+def test_what_only_speaks_of_it_is_the_policys_matter(agent, args):
+    assert agent.asks("mcp__fs__put", **args) is None
+
+
+@pytest.mark.parametrize("path", ["~", "~/.config", "~/.claude", "~/.local", "..", ".", ".claude", "~/code", "link"])
+def test_what_holds_it_is_not_moved_or_deleted(agent, path):
+    (agent.home / ".config/codespar/plugins.toml").write_text("")
+    assert agent.asks("mcp__fs__delete_directory", path=path) is not None
+    assert agent.asks("moveFile", source=path, destination="/tmp/x") is not None
+    assert agent.runs(f"rm -rf {path}") is not None
+    assert agent.runs(f"true && sudo mv {path} /tmp/x") is not None
+    assert agent.runs(f"mv -t /tmp {path}") is not None
+
+
+def test_other_moves_are_the_policys_matter(agent):
+    assert agent.asks("move_file", source="src/a.py", destination=str(agent.project)) is None
+    assert agent.asks("delete_file", path="src/a.py") is None
+    assert agent.asks("run_shell_command", command="make", directory=str(agent.project)) is None
+    assert agent.runs("rm -rf src build/*.o && mv a.txt .. && find . -name '*.pyc' -exec rm {} +") is None
+
+
+@pytest.mark.parametrize(
+    "header", ["*** Add File: ", " *** Add File: ", "\t*** Update File:", "  +++ b/", "  rename from "]
+)
+def test_an_indented_header_of_a_patch_names_its_file(agent, header):
+    patch = f"*** Begin Patch\n{header}.codex/hooks.json\n+{{}}\n*** End Patch"
+    assert agent.asks("apply_patch", input=patch) is not None
+    assert (
+        agent.asks("apply_patch", patch=f"diff --git a/x b/.codex/hooks.json\ndeleted file mode 100644\n{patch}")
+        is not None
+    )
+
+
+@pytest.mark.parametrize("start", ["--- ; ", "*** Begin Patch\n", "diff --git; "])
+def test_a_command_that_looks_like_a_patch_is_a_command(agent, start):
+    assert agent.runs(f"{start}echo {{}} > {SETTINGS}") is not None
+    assert agent.runs(f"{start}codespar approvals approve ap-x --as lead") is not None
+
+
+@pytest.mark.parametrize("padding", [" " * (1 << 18), "true; " * 3000, "# " + "x" * (1 << 18) + "\n"])
+def test_no_padding_hides_a_command(agent, padding):
+    assert agent.runs(f"{padding}echo {{}} > {SETTINGS}") is not None
+
+
+def test_more_than_can_be_looked_at_is_refused(agent):
+    assert agent.runs("x " * (1 << 21) + "y") is not None
+    assert agent.runs(" ".join(f"a/{number}" for number in range(20_000))) is not None
+    assert agent.asks("mcp__fs__put", **{f"k{number}": f"a/{number}" for number in range(100)}) is not None
+
+
+USERS = [
+    "codespar --config a --tenant b --config=c approvals approve ap-x", "codespar policy release rs-1", "codespar plugins disable policy",
+    "codespar policy record openai --cost 0 --reservation r", "codespar mcp pins approve x", "codespar secrets get PROD --reveal",
+    "codespar --tenant list trust", "codespar plugins enable policy null", "codespar secrets export", "(codespar mcp pins reset x)",
+]  # fmt: skip
+ANYBODYS = [
+    "codespar policy check trust", "codespar mcp pins list", "codespar secrets get PROD", "codespar plugins status",
+    "codespar --config a --tenant b approvals show ap-x", "codespar policy budgets; echo trust", "codespar mcp wrap -- x approvals",
+    ".venv/bin/python -m pytest > out.txt", f"{sys.executable} *.py", f"source {sys.prefix}/bin/activate && make",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", USERS)
+def test_what_only_the_user_may_say(agent, command):
+    assert agent.runs(command) is not None
+
+
+@pytest.mark.parametrize("command", ANYBODYS)
+def test_what_anybody_may_say_or_run(agent, command):
+    assert agent.runs(command) is None
+
+
+@pytest.mark.parametrize("command", ["echo x > {}", "cp x {}", "rm -f {}", "cat x | tee -a {}"])
+def test_what_codespar_runs_on_is_not_written_by_a_command(agent, command):
+    assert agent.runs(command.format(f"{Path(pytest.__file__).parents[1]}/apsw/__init__.py")) is not None
+    assert agent.runs(command.format(sys.executable)) is not None

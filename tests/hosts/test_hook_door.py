@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hook_world import ALLOW_ALL, World, shell
+from hook_world import ALLOW_ALL, PLUGINS, World, shell
 from host_golden import HOSTS, denies, deny_schema, payloads, problem
 from hostile_events import corpus
 
@@ -47,10 +47,10 @@ def test_a_call_is_allowed_held_settled_and_recorded(world, host):
 
 
 @pytest.mark.parametrize("host", FAILS)
-def test_a_call_that_failed_gives_back_what_was_held_and_is_recorded_as_an_error(world, host):
+def test_a_call_that_failed_costs_what_was_held_and_is_recorded_as_an_error(world, host):
     world.hook(host, shell(host, "ls"))
     world.hook(host, shell(host, "ls", **FAILS[host]))
-    assert world.budget(host) in {("0.00", "0.00"), None}
+    assert world.budget(host) == ("1.00", "0.00")
     assert [(row["calls"], row["errors"]) for row in world.metrics()] == [(1, 1)]
 
 
@@ -105,6 +105,15 @@ def test_a_permission_is_answered_as_the_call_was_and_holds_nothing_more(world, 
     assert problem(json.loads(denied.stdout), deny_schema(host, "PermissionRequest")) is None
 
 
+def test_a_permission_is_judged_by_the_rules_of_now(world):
+    world.hook("claude", shell("claude", "ls"))
+    ask = {**shell("claude", "ls"), "hook_event_name": "PermissionRequest"}
+    assert world.hook("claude", ask).stdout == b""
+    world.rules.write_text(ALLOW_ALL.replace("default: allow", "default: deny"))
+    denied = world.hook("claude", ask)
+    assert problem(json.loads(denied.stdout), deny_schema("claude", "PermissionRequest")) is None
+
+
 @pytest.mark.parametrize("name", ["PreToolUse", "PermissionRequest", "PostToolUse"])
 def test_a_malformed_event_is_denied_in_the_form_of_that_event(world, name):
     event = {**shell("claude", "ls", hook_event_name=name), "tool_input": None}
@@ -116,10 +125,10 @@ def test_results_are_matched_to_their_own_calls(world):
     for use in ("one", "two"):
         world.hook("claude", shell("claude", "ls", use))
     world.hook("claude", shell("claude", "changed by another hook", "two", **FAILS["claude"]))
-    assert world.budget("claude") == ("0.00", "1.00")
+    assert world.budget("claude") == ("1.00", "1.00")
     for _ in range(2):
         world.hook("claude", shell("claude", "ls", "one", **ENDS["claude"]))
-    assert world.budget("claude") == ("1.00", "0.00")
+    assert world.budget("claude") == ("2.00", "0.00")
 
 
 def test_who_calls_is_what_the_command_line_says_and_never_what_the_event_says(world):
@@ -285,3 +294,49 @@ def test_people_are_told_of_a_request_before_the_process_is_gone(world, tmp_path
     done = world.hook("claude", shell("claude", "deploy shop"))
     token = json.loads(told.read_text())["data"]["token"]
     assert token.encode() in done.stdout
+
+
+def test_a_repository_made_below_a_governed_directory_is_not_free(world):
+    inner = world.project / "sub"
+    (inner / ".git").mkdir(parents=True)
+    ask = shell("claude", "rm x")
+    assert not denies("claude", *_said(world.hook("claude", ask, cwd=inner)))  # nobody has seen the project govern
+    world.hook("claude", ask)
+    denied = world.hook("claude", ask, cwd=inner)
+    assert denies("claude", *_said(denied))
+    assert str(world.config).encode() in denied.stdout
+    (inner / "plugins.toml").write_text(world.config.read_text())
+    (inner / "policy.yaml").write_text(ALLOW_ALL)
+    assert not denies("claude", *_said(world.hook("claude", ask, cwd=inner)))
+
+
+@pytest.mark.parametrize("what", ["a directory", "a pipe", "a device"])
+def test_what_is_no_file_in_the_place_of_plugins_toml_is_a_deny(world, what):
+    world.hook("claude", shell("claude", "ls"))
+    world.config.unlink()
+    if what == "a directory":
+        world.config.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(world.config)
+    else:
+        world.config.symlink_to("/dev/null")
+    assert denies("claude", *_said(world.hook("claude", shell("claude", "ls"))))
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "HOME"])
+def test_an_environment_that_looks_away_from_the_users_file_is_a_deny(tmp_path, variable):
+    world = World(tmp_path, plugins=None)
+    (tmp_path / "empty").mkdir()
+    own = tmp_path / ".config" / "codespar"
+    own.mkdir(parents=True)
+    (own / "plugins.toml").write_text(PLUGINS)
+    (own / "policy.yaml").write_text(ALLOW_ALL)
+    world.env |= {"HOME": str(tmp_path)}
+    world.env.pop("XDG_CONFIG_HOME", None)
+    assert not denies("claude", *_said(world.hook("claude", shell("claude", "ls"))))
+    world.env[variable] = str(tmp_path / "empty")
+    assert denies("claude", *_said(world.hook("claude", shell("claude", "ls"))))
+
+
+def _said(done):
+    return done.stdout, done.returncode

@@ -12,6 +12,10 @@ import pytest
 from hook_world import World, shell
 from host_golden import BEFORE, HOSTS, denies
 
+from codespar_cli.hosts.install.command import TAIL_BLOCK, TAIL_COPILOT
+from codespar_cli.hosts.install.layouts import LAYOUTS
+from codespar_cli.hosts.install.readings import Ended, reading_of
+
 PAGE = (Path(__file__).parents[2] / "docs" / "hosts.md").read_text()
 TITLES = {
     "claude": "Claude Code",
@@ -59,13 +63,37 @@ def test_the_copyable_block_of_each_host_denies_and_allows(tmp_path, host):
         assert denies(host, done.stdout, done.returncode) is denied
 
 
+def judged_handler(host):
+    """What stands in the block for the event that a call waits for."""
+    layout = LAYOUTS[host]
+    (entry,) = block(host)["hooks"][layout.judged]
+    return entry["hooks"][0] if layout.grouped else entry
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("program", ["/nowhere/codespar", "false", "kill -9 $$ #", "starved"])
+def test_a_hook_of_the_block_that_cannot_start_is_a_denial(tmp_path, host, program):
+    """`starved` is the interpreter with too few file descriptors: it ends before anything of ours runs."""
+    world, handler = World(tmp_path), judged_handler(host)
+    command = tmp_path / "codespar"
+    run = f"ulimit -n 4; exec {shlex.quote(sys.executable)} -P -m codespar_cli" if program == "starved" else program
+    command.write_text(f'#!/bin/sh\n{run} "$@"\n')
+    command.chmod(0o755)
+    (line,) = [line for event, line in commands(block(host)["hooks"]) if event == LAYOUTS[host].judged]
+    done = subprocess.run(
+        ["sh", "-c", line.replace(INSTALLED, shlex.quote(str(command)))], input=json.dumps(shell(host, "rm -rf build")).encode(),
+        capture_output=True, timeout=30, cwd=world.project, env=world.env, check=False,
+    )  # fmt: skip
+    ended = Ended(done.returncode, done.stdout, done.stderr, 0.0)
+    assert reading_of(host, handler, ended).verdict == "deny", ended
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_switch_that_closes_a_crash_is_in_the_block_of_every_host_that_has_one(host):
-    text = json.dumps(block(host))
-    switch = {
-        "claude": '"onFailure": "block"',
-        "cursor": '"failClosed": true',
-        "codex": "|| exit 2",
-        "gemini": "|| exit 2",
-    }
-    assert switch.get(host, "") in text
+    (written,) = [entry for event, entry in LAYOUTS[host].entries() if event == LAYOUTS[host].judged]
+    written = written["hooks"][0] if LAYOUTS[host].grouped else written
+    handler = judged_handler(host)
+    for key in ("onFailure", "failClosed"):
+        assert handler.get(key) == written.get(key)
+    ends = {"claude": "", "copilot": TAIL_COPILOT}
+    assert str(handler[LAYOUTS[host].command_key]).endswith(ends.get(host, TAIL_BLOCK))

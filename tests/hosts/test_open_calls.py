@@ -18,7 +18,7 @@ def event(kind=BEFORE, tool="Bash", args=None, use=None, session="s", host="clau
 
 
 def call(number=0):
-    return OpenCall(1000.0 + number, "claude", "default", f"rs-{number}", f"de-{number}")
+    return OpenCall(1000.0 + number, "claude", "default", f"rs-{number}", f"de-{number}", "rules")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_what_is_old_or_too_much_is_removed_and_the_newest_stay(calls, tmp_path)
     assert calls.take(event(AFTER, use="new")) == call()
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b"{}", b"[1]", b"null", b"\xff", b'["x","a","b",null,null]'])
+@pytest.mark.parametrize("content", [b"", b"[", b"{}", b"[1]", b"null", b"\xff", b'["x","a","b",null,null,null]'])
 def test_a_file_that_is_no_call_is_none_and_goes(calls, tmp_path, content):
     calls.note(event(), call())
     (file,) = (tmp_path / "state" / "hooks" / "calls").iterdir()

@@ -16,13 +16,14 @@ class Ledger:
     """A policy that holds one thing per allowed call, and remembers what became of it."""
 
     reserves = True
+    is_closed = False
 
     def __init__(self):
         self.asked, self.open, self.settled, self.released = [], set(), [], []
 
     def evaluate(self, agent_id, tool_name, estimated_cost=None, *, context=None):
         self.asked.append((agent_id, tool_name, context))
-        if context.args.get("bad"):
+        if self.is_closed or context.args.get("bad"):
             return PolicyDecision(allowed=False, reason="bad")
         self.open.add(f"rs-{len(self.asked)}")
         return PolicyDecision(allowed=True, reservation_id=f"rs-{len(self.asked)}", decision_id="de-1")
@@ -82,12 +83,39 @@ def test_the_hosts_own_time_of_a_tool_counts_before_ours(world):
     assert metrics.rows[0].latency_ms == Decimal("12.5")
 
 
-def test_a_failure_gives_back_and_says_what_kind_it_was(world):
+@pytest.mark.parametrize(
+    ("error", "released", "settled"),
+    [
+        ("tool_error", [], [("rs-1", None)]),
+        ("interrupted", [], [("rs-1", None)]),
+        ("timeout", [], [("rs-1", None)]),
+        (None, [], [("rs-1", None)]),
+        ("permission_denied", ["rs-1"], []),
+    ],
+)
+def test_a_call_that_failed_has_cost_what_it_costs_unless_it_never_ran(world, error, released, settled):
     ledger, metrics, referee = world
     referee.rule(event("before"))
-    referee.rule(event("failure", error="interrupted"))
-    assert (ledger.released, ledger.settled, ledger.open) == (["rs-1"], [], set())
-    assert [(row.success, row.error_type) for row in metrics.rows] == [(False, "interrupted")]
+    referee.rule(event("failure", error=error))
+    assert (ledger.released, ledger.settled, ledger.open) == (released, settled, set())
+    assert [(row.success, row.error_type) for row in metrics.rows] == [(False, error)]
+
+
+def test_a_permission_is_judged_anew_once_a_file_of_the_rules_is_another(world, tmp_path):
+    ledger, _, referee = world
+    rules = tmp_path / "policy.yaml"
+    rules.write_text("one")
+    referee._gate.ruled_by = (str(rules),)
+    referee.rule(event("before", args={}))
+    assert referee.rule(event("permission", args={})).allowed
+    assert len(ledger.asked) == 1
+    ledger.is_closed = True
+    assert referee.rule(event("permission", args={})).allowed
+    for change in (lambda: rules.write_text("three"), rules.unlink):
+        change()
+        assert referee.rule(event("permission", args={})).reason == "bad"
+    rules.symlink_to(rules)
+    assert referee.rule(event("permission", args={})).reason == "bad"
 
 
 def test_a_permission_takes_nothing_whether_or_not_the_call_was_asked_about(world):

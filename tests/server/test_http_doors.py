@@ -116,14 +116,18 @@ def test_a_reservation_of_one_event_is_settled_by_the_next(tmp_path):
         for number in range(10)
         for request in (
             (path, pre(use=f"t{number}"), {}),
-            (path, {**over, "hook_event_name": "PostToolUseFailure", "error": "x", "tool_use_id": f"t{number}"}, {}),
+            (path, {**over, "hook_event_name": "PermissionDenied", "tool_use_id": f"t{number}"}, {}),
         )
     ]
     answers, _ = asked(tmp_path, *requests, (path, pre(use="t10"), {}), (path, {**over, "tool_use_id": "t10"}, {}))
-    assert answers == [(200, b"")] * 22  # ten failed calls gave back what they held: the budget is for ten
-    # What succeeded was settled, and counts: nine are left.
+    assert (
+        answers == [(200, b"")] * 22
+    )  # ten calls that were not let run gave back what they held: the budget is for ten
+    # What ran was settled, and counts, whether it succeeded or failed: eight are left.
+    failed = {**over, "hook_event_name": "PostToolUseFailure", "error": "x", "tool_use_id": "t11"}
+    asked(tmp_path, (path, pre(use="t11"), {}), (path, failed, {}))
     more, _ = asked(tmp_path, *((path, pre(use=f"u{number}"), {}) for number in range(10)))
-    assert [is_allow("claude", body) for _, body in more] == [True] * 9 + [False]
+    assert [is_allow("claude", body) for _, body in more] == [True] * 8 + [False] * 2
 
 
 def test_what_the_url_says_of_a_caller_counts(tmp_path):

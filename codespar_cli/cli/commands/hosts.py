@@ -244,3 +244,9 @@ def _tell_of_no_policy(session: Session) -> None:
         session.terminal.note(
             "warning: no policy governs this directory, so hooks allow every call; codespar init", style="yellow"
         )
+    elif not session.config.governed:
+        session.terminal.note(
+            "warning: only a project's plugins.toml governs here, and calls made outside that project are all allowed; "
+            "codespar init --dir ~/.config/codespar",
+            style="yellow",
+        )

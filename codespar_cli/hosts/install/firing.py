@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -37,6 +38,20 @@ def file_problems(layout: Layout, file: SettingsFile) -> Iterator[Finding]:
                 f"{where}: a {kind}, which {layout.title} does not read: it goes without the file", _plain(layout)
             )
             return
+    yield from _form_problems(layout, file)
+
+
+def _form_problems(layout: Layout, file: SettingsFile) -> Iterator[Finding]:
+    """A version of the file that the host does not know: it goes without the whole of it."""
+    settings = parse(file.text).root.value
+    for key, expected in layout.root.items():
+        found = settings.get(key)
+        if type(found) is not type(expected) or found != expected:
+            shown = json.dumps(found)[:40] if key in settings else "missing"
+            yield error(
+                f"{file.path}: `{key}` is {shown}, expected {json.dumps(expected)}: {layout.title} goes without the file",
+                f'set "{key}": {json.dumps(expected)} in {file.path}',
+            )
 
 
 def entry_problems(layout: Layout, found: list[Found]) -> Iterator[Finding]:

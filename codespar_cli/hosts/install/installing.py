@@ -89,14 +89,14 @@ def plan_install(layout: Layout, file: SettingsFile, backups: Backups) -> Change
         backup = backups.find(file.target)
         if backup is not None and backup.after == digest(file.data):
             # What we wrote ourselves: what was there before that is still what has to come back.
-            known = [path for path in made if path not in backup.made]
-            return Change(layout, file, after, (*backup.made, *known), backup.before, backup.directories)
+            return Change(layout, file, after, _merged(backup.made, made), backup.before, backup.directories)
         held = () if backup is None else backup.made
         if bare is None:
-            bare = json_plan.without_hooks(layout, text, held)
+            before = None if backup is None else backup.before
+            bare = json_plan.without_hooks(layout, text, _merged(held, json_plan.emptied(layout, text, before)))
         kept = file.data if bare == text else file.encoded(bare)
         directories = () if backup is None else backup.directories
-        return Change(layout, file, after, (*held, *(path for path in made if path not in held)), kept, directories)
+        return Change(layout, file, after, _merged(held, made), kept, directories)
 
 
 def plan_uninstall(layout: Layout, file: SettingsFile, backups: Backups) -> Change:
@@ -115,7 +115,8 @@ def plan_uninstall(layout: Layout, file: SettingsFile, backups: Backups) -> Chan
         if file.target.suffix == _TOML:
             bare = toml_plan.without_hooks(layout, text)
         else:
-            bare = json_plan.without_hooks(layout, text, made)
+            before = None if backup is None else backup.before
+            bare = json_plan.without_hooks(layout, text, _merged(made, json_plan.emptied(layout, text, before)))
         after: bytes | None = file.data if bare == text else file.encoded(bare)
         if backup is not None and backup.before is None and _is_hollow(layout, file, bare):
             after = None
@@ -157,6 +158,11 @@ def _install(change: Change, backups: Backups) -> Path | None:
     if made:
         backups.keep(file.target, backup._replace(directories=tuple(map(str, made))))
     return kept_at
+
+
+def _merged(made: tuple[KeyPath, ...], emptied: tuple[KeyPath, ...]) -> tuple[KeyPath, ...]:
+    """Outermost first: what is inside goes before what it stands in."""
+    return tuple(sorted(dict.fromkeys((*made, *emptied)), key=len))
 
 
 def _is_hollow(layout: Layout, file: SettingsFile, text: str) -> bool:

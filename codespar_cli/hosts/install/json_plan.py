@@ -74,6 +74,22 @@ def without_hooks(layout: Layout, text: str, made: Made) -> str:
     return text
 
 
+def emptied(layout: Layout, text: str, before: bytes | None) -> Made:
+    """What holds nothing once our hooks are gone from `text`, and did not stand there empty `before` they came."""
+    events = dict.fromkeys(one.event for one in ours(layout, read(layout, text)))
+    old = _hooks_of(before)
+    paths: list[Path] = [(HOOKS, event) for event in events if not (isinstance(old, dict) and old.get(event) == [])]
+    return ((HOOKS,), *paths) if events and old != {} else tuple(paths)
+
+
+def _hooks_of(data: bytes | None) -> Any:
+    try:
+        settings = parse((data or b"").decode("utf-8-sig")).root.value
+    except (ValueError, ConfigError):
+        return None
+    return settings.get(HOOKS) if isinstance(settings, dict) else None
+
+
 def _check_once(document: Document) -> None:
     """A key given twice means the last one to a host: what is put into the first would not be there for it."""
     for path in ((), (HOOKS,)):

@@ -19,6 +19,7 @@ from codespar_cli.hosts.install.installing import read_hooks, settings_path
 from codespar_cli.hosts.install.layouts import LAYOUTS, Layout
 from codespar_cli.hosts.install.proof import Trial, prove
 from codespar_cli.hosts.install.settings_file import read_settings
+from codespar_cli.hosts.install.steering import steered
 from codespar_cli.hosts.install.switches import ADMIN_ROOT, switched_off
 
 State = Literal["proved", "not proved", "not installed"]
@@ -92,7 +93,9 @@ def _is_as_written(layout: Layout, handler: dict[str, Any]) -> bool:
 
 def _beside(layout: Layout, path: Path, found: list[Found], around: Surroundings) -> list[Finding]:
     home = layout.home_of(around.environ)
-    findings = list(switched_off(layout.host, home, around.project or around.here, found, around.root))
+    here = around.project or around.here
+    findings = [*switched_off(layout.host, home, here, found, around.root)]
+    findings += steered(layout.host, home, here, found, around.environ)
     if layout.host == "codex":
         # Codex resolves a CODEX_HOME that it is given, and takes its default as it is.
         named = around.environ.get("CODEX_HOME")

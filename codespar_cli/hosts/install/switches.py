@@ -31,10 +31,10 @@ def _claude(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[
     managed = [path for place in _MANAGED_CLAUDE for path in _managed(root / place)]
     own = [home / "settings.json", here / ".claude/settings.json", here / ".claude/settings.local.json"]
     for path in (*own, *managed):
-        if _json(path).get("disableAllHooks") is True:
+        if json_settings(path).get("disableAllHooks") is True:
             yield error(f"{path}: `disableAllHooks` is true, so no hook runs", f"take it out of {path}")
     for path in managed:
-        if _json(path).get("allowManagedHooksOnly") is True:
+        if json_settings(path).get("allowManagedHooksOnly") is True:
             yield error(
                 f"{path}: `allowManagedHooksOnly` is true, so only the administrator's hooks run", f"cat {path}"
             )
@@ -63,14 +63,14 @@ def _codex(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[F
 def _gemini(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[Finding]:
     names = {str(one.handler.get("name") or one.handler.get("command")) for one in found}
     for path in (home / "settings.json", here / ".gemini/settings.json", root / "etc/gemini-cli/settings.json"):
-        said = _json(path)
+        said = json_settings(path)
         config, older = _table(said, "hooksConfig"), _table(said, "hooks")
         if config.get("enabled", older.get("enabled")) is False or _table(said, "tools").get("enableHooks") is False:
             yield error(f"{path}: hooks are switched off", f'set `"hooksConfig": {{"enabled": true}}` in {path}')
         disabled = config.get("disabled", older.get("disabled"))
         for name in sorted(names & set(filter(_is_text, disabled if isinstance(disabled, list) else ()))):
             yield error(f"{path}: the hook `{name}` is switched off", f"start gemini and run /hooks enable {name}")
-    if _table(_table(_json(home / "settings.json"), "security"), "folderTrust").get("enabled") is not False:
+    if _table(_table(json_settings(home / "settings.json"), "security"), "folderTrust").get("enabled") is not False:
         yield warning("in a folder that you do not trust Gemini CLI runs no hook at all, your own included")
 
 
@@ -78,7 +78,7 @@ def _copilot(home: Path, here: Path, found: list[Found], root: Path) -> Iterator
     places = (home / "settings.json", home / "config.json", home / "hooks/codespar.json")
     repository = (".github/copilot/settings.json", ".github/copilot/settings.local.json", ".github/hooks/codespar.json")
     for path in (*places, *(here / name for name in repository)):
-        if _json(path).get("disableAllHooks") is True:
+        if json_settings(path).get("disableAllHooks") is True:
             yield error(f"{path}: `disableAllHooks` is true, so no hook runs", f"take it out of {path}")
     yield warning(
         "a hook that takes longer than its timeout lets the call pass in Copilot, and nothing switches that off"
@@ -94,7 +94,7 @@ def _table(value: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def json_settings(path: Path) -> dict[str, Any]:
     """What cannot be read has no switch in it: the host does not read it either."""
     try:
         value = parse(path.read_text(encoding="utf-8-sig")).root.value

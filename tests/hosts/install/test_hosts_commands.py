@@ -177,3 +177,14 @@ def test_an_installed_package_is_started_isolated_and_proved_without_our_environ
     assert [handler["command"], *handler["args"]] == [str(python), "-I", "-m", "codespar_cli", "hook", "claude"]
     proved = subprocess.run([*command, "status", "claude", "gemini"], **given)
     assert proved.returncode == 0, proved.stdout
+
+
+def test_who_is_governed_by_a_project_alone_is_told(home):
+    home.write("claude", "{}\n")
+    assert home.codespar("init", "--mode", "enforce").returncode == 0
+    told = home.codespar("hosts", "install", "claude", "--yes").stderr
+    assert "warning: only a project's plugins.toml governs here" in told
+    assert home.codespar("init", "--mode", "enforce", "--dir", "../home/.config/codespar").returncode == 0
+    again = home.codespar("hosts", "install", "claude", "--yes").stderr
+    assert "warning: only" not in again
+    assert "next:" in again
