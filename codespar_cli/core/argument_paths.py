@@ -100,7 +100,7 @@ _REMOVING = {
     "purge",
     "cut",
 }
-_DEEPEST = 12
+_DEEPEST = 64
 _MOST_PAIRS = 4096
 _LONGEST = 4096
 

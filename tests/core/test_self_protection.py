@@ -134,7 +134,7 @@ def test_one_of_many_edits_is_enough(agent):
 
 def test_arguments_that_cannot_be_looked_at_are_refused(agent):
     deep = {"path": "x"}
-    for _ in range(40):
+    for _ in range(100):
         deep = {"path": deep}
     assert agent.asks("Write", **deep) is not None
 
