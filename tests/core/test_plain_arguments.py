@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path, PurePosixPath
 
@@ -86,7 +87,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("args", ARGUMENTS, ids=repr)
+@pytest.mark.parametrize("args", ARGUMENTS, ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", repr(value)))
 def test_a_rule_on_an_argument_holds_in_every_notation_of_it(gate, args):
     ran = []
 
@@ -102,7 +103,7 @@ def test_a_rule_on_an_argument_holds_in_every_notation_of_it(gate, args):
     assert ran == []
 
 
-@pytest.mark.parametrize("path", SAME, ids=repr)
+@pytest.mark.parametrize("path", SAME, ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", repr(value)))
 def test_a_guarded_function_is_refused_and_gets_what_it_was_given_elsewhere(gate, path):
     ran = []
 
