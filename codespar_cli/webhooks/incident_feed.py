@@ -7,8 +7,8 @@ they like, and each state of it is one delivery. Reading, routes and attempts ar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from codespar_cli.core.hooks import SEVERITIES, IntegrationEvent
 from codespar_cli.core.text import clean_line
 from codespar_cli.errors import CodesparError
 from codespar_cli.server.app import Log
+from codespar_cli.webhooks.background import beside
 from codespar_cli.webhooks.inbox.delivery import Arrival, Filter
 from codespar_cli.webhooks.inbox.store import InboxStore
 from codespar_cli.webhooks.told_incidents import News, ToldIncident, ToldIncidents, delivery_id, taken_back
@@ -71,14 +72,8 @@ class IncidentFeed:
         self._seen: set[str] = set()
         self._missing: dict[str, datetime] = {}
 
-    @asynccontextmanager
-    async def alive(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+    def alive(self) -> AbstractAsyncContextManager[None]:
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:
