@@ -91,6 +91,17 @@ def test_an_approved_call_passes_once(world, host):
     assert denies(host, once.stdout, once.returncode)
 
 
+def test_an_approval_is_for_the_directory_that_was_shown(world):
+    here = {**shell("claude", "deploy shop", "a"), "cwd": "/srv/staging"}
+    waits = world.hook("claude", here)
+    token = next(word.strip(",") for word in waits.stdout.decode().split() if word.startswith("ap-"))
+    assert 'in "/srv/staging": {"command": "deploy shop"' in world.codespar("approvals", "show", token)
+    world.codespar("approvals", "approve", token, "--as", "ana")
+    elsewhere = world.hook("claude", {**here, "cwd": "/srv/production", "tool_use_id": "b"})
+    assert denies("claude", elsewhere.stdout, elsewhere.returncode)
+    assert not denies("claude", (again := world.hook("claude", {**here, "tool_use_id": "c"})).stdout, again.returncode)
+
+
 @pytest.mark.parametrize("host", ["claude", "codex"])
 def test_a_permission_is_answered_as_the_call_was_and_holds_nothing_more(world, host):
     for _ in range(3):

@@ -50,8 +50,11 @@ _MASK = "(not shown)"
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 
 
-def preview_of(args: Mapping[str, Any]) -> Preview:
+def preview_of(args: Mapping[str, Any], directory: str | None = None) -> Preview:
+    """`directory` is where a host makes the call, which is part of what is approved."""
     writer = _Writer()
+    if directory is not None:  # in front, where no long argument cuts it off
+        writer.put_place(directory)
     writer.put(args)
     return Preview("".join(writer.parts) + ("" if writer.left >= 0 else " …"), writer.hidden, writer.complete)
 
@@ -89,6 +92,11 @@ class _Writer:
             self._put_text(masked)
         else:
             self._write(str(value) if isinstance(value, Decimal) else json.dumps(value))
+
+    def put_place(self, directory: str) -> None:
+        self._write("in ")
+        self._put_text(directory)
+        self._write(": ")
 
     def _put_mapping(self, value: Mapping[str, Any]) -> None:
         self._write("{")

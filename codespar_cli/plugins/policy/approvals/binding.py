@@ -39,6 +39,9 @@ def digest_of(call: Call) -> str:
     if context.environment is not None:
         # Rules ask for it, so a yes to staging must not be a yes to production.
         facts["environment"] = context.environment
+    if isinstance(directory := context.attributes.get("cwd"), str):
+        # The same words do something else somewhere else: `rm -rf build`.
+        facts["cwd"] = directory
     try:
         return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:

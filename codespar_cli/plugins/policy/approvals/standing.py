@@ -134,4 +134,4 @@ def _difference(approval: Approval, call: Call) -> str:
     ):
         if was != given:
             return f"approval {approval.token} was given for another {name}"
-    return f"approval {approval.token} was given for another cost or other arguments"
+    return f"approval {approval.token} was given for another cost, other arguments or another directory"

@@ -55,8 +55,9 @@ def consider(call: Call, now: int, *, asks: bool) -> Considered:
         digest = digest_of(call)
     except ValueError as error:
         return Considered(findings, unbound=f"no approval can be bound to this call: {error}")
-    args = call.context.args
-    return Considered(findings, digest=digest, preview=NO_ARGS if args is None else preview_of(args))
+    args, directory = call.context.args, call.context.attributes.get("cwd")
+    shown = NO_ARGS if args is None else preview_of(args, directory if isinstance(directory, str) else None)
+    return Considered(findings, digest=digest, preview=shown)
 
 
 def _judged(call: Call, now: int) -> Judgement | None:
