@@ -218,14 +218,6 @@ def _done(change: Change, kept: Path | None) -> str:
 
 def _remind(session: Session, hosts: list[str], around: Surroundings) -> None:
     """What an installation alone does not do."""
-    from codespar_cli.hosts.install.command import is_movable
-
-    if is_movable():
-        session.terminal.note(
-            "warning: this codespar is found by PYTHONPATH or the user's site directory alone; a host that is started "
-            "without that denies every call",
-            style="yellow",
-        )
     where = "" if around.project is None else f" --project {around.project}"
     if where:
         session.terminal.note(

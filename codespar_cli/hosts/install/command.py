@@ -1,16 +1,14 @@
 """The command line that a host runs before and after every call, and how to know it again.
 
-It names the interpreter that runs now by its own path, whatever the PATH says later, and starts it isolated: nothing of
-the working directory, of PYTHON* variables or of a user's site directory is imported where the package is found without.
+It names the interpreter that runs now by its own path, whatever the PATH says later, and starts it on a file of ours,
+isolated: see hook_main.py.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +17,8 @@ from codespar_cli.hosts.install.shims import shim_at
 
 _PACKAGE = "codespar_cli"
 _CONSOLE = "codespar"
-_LOOK = f"import {_PACKAGE}, os, sys; sys.stdout.write(os.path.realpath({_PACKAGE}.__file__))"
-_ISOLATED = ("-I",)
-_SAFE_PATH = ("-P",)
-_LONGEST_LOOK_S = 20.0
+_ENTRY = "hook_main.py"
+_ISOLATED = ("-I", "-S")
 _OPTIONS = frozenset(("--config", "--tenant", "--agent", "--project", "--env"))
 
 TAIL_BLOCK = "|| /bin/sh -c 'echo codespar: no answer, so it is no >&2; exit 2'"
@@ -61,31 +57,14 @@ def hook_command(host: str, event: str | None = None, options: tuple[str, ...] =
             f"the interpreter `{program}` is a shim of {shim.manager}",
             hint="install codespar into a virtual environment of its own, and run that one's `codespar hosts install`",
         )
-    told = [] if event is None else ["--event", event]
-    return [program, *isolation(program), "-m", _PACKAGE, "hook", host, *told, *options]
-
-
-@cache
-def isolation(program: str) -> tuple[str, ...]:
-    """The strictest way to start this interpreter in which it finds this very package."""
-    here = os.path.realpath(sys.modules[_PACKAGE].__file__ or "")
-    try:
-        looked = subprocess.run(
-            [program, *_ISOLATED, "-c", _LOOK],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LONGEST_LOOK_S,
-            cwd="/",
-            check=False,
+    entry = Path(os.path.realpath(sys.modules[_PACKAGE].__file__ or "")).with_name(_ENTRY)
+    if not entry.is_file():
+        raise ConfigError(
+            f"`{entry}` is not a file that Python can be started on",
+            hint="install codespar into a virtual environment, not into an archive",
         )
-    except (OSError, subprocess.SubprocessError):
-        return _SAFE_PATH
-    return _ISOLATED if os.fsdecode(looked.stdout) == here else _SAFE_PATH
-
-
-def is_movable() -> bool:
-    """Whether the package is found only as long as PYTHONPATH says where: a host may be started without it."""
-    return isolation(sys.executable) != _ISOLATED
+    told = [] if event is None else ["--event", event]
+    return [program, *_ISOLATED, str(entry), host, *told, *options]
 
 
 def shell_line(words: list[str], tail: str = "") -> str:
@@ -101,15 +80,21 @@ def read_call(command: object, args: object = None) -> HookCall | None:
     except ValueError:
         words = command.split()
     words += [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
-    ours = next((number for number, word in enumerate(words) if _is_us(words, number, word)), None)
-    if ours is None:
+    rest = _after_hook(words)
+    if rest is None:
         return None
-    rest = words[ours + 1 :]
-    if "hook" not in rest:
-        return None
-    place = rest.index("hook")
-    host = rest[place + 1] if len(rest) > place + 1 else None
-    return HookCall(_program(words), tuple(words), host, _options(rest[place + 2 :]))
+    return HookCall(_program(words), tuple(words), rest[0] if rest else None, _options(rest[1:]))
+
+
+def _after_hook(words: list[str]) -> list[str] | None:
+    """What follows our entry, or our `hook`; None where neither is there."""
+    for number, word in enumerate(words):
+        if word.replace("\\", "/").endswith(f"/{_PACKAGE}/{_ENTRY}"):
+            return words[number + 1 :]
+    for number, word in enumerate(words):
+        if _is_us(words, number, word) and "hook" in words[number + 1 :]:
+            return words[words.index("hook", number + 1) + 1 :]
+    return None
 
 
 def _options(words: list[str]) -> tuple[str, ...]:
