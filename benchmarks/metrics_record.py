@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -29,6 +30,7 @@ METRIC = ToolMetric(
     "github/list_issues", "agent-1", 123.4, True, cost="0.0012", input_tokens=900, output_tokens=150,
     session="session-1", decision_id="01JD3Z3W9N4",
 )  # fmt: skip
+WITH_ARGUMENTS = replace(METRIC, arguments={"owner": "acme", "repo": "site", "state": "open", "labels": ["bug"]})
 WRITER = """
 import sys
 from pathlib import Path
@@ -48,30 +50,33 @@ observer.close()
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
-        recorded, bare = in_turns(Path(directory))
+        recorded, sealed, bare = in_turns(Path(directory))
         ours, floor = statistics.median(recorded) / 1000, statistics.median(bare) / 1000
         print(
             f"record()                p50 {ours:6.1f} us   p99 {quantile(recorded, 0.99) / 1000:6.1f} us   aim <= 25 us"
         )
+        print(f"  with arguments        p50 {statistics.median(sealed) / 1000:6.1f} us   (their size and digest)")
         print(f"bare apsw insert        p50 {floor:6.1f} us   p99 {quantile(bare, 0.99) / 1000:6.1f} us")
         print(f"ratio                   {ours / floor:6.2f} x")
         rate = processes_at_once(Path(directory) / "many" / "metrics.db")
         print(f"{PROCESSES} processes, batch      {rate:9,.0f} records/s   aim >= 40,000")
 
 
-def in_turns(directory: Path) -> tuple[list[int], list[int]]:
+def in_turns(directory: Path) -> tuple[list[int], list[int], list[int]]:
     observer = MCPObserver(directory / "ours" / "metrics.db")
     connection = bare_store(directory / "bare.db")
     row = admit(METRIC, system_clock)
     insert = f"INSERT INTO calls ({COLUMNS}) VALUES ({', '.join('?' * len(row))})"
     recorded: list[int] = []
+    sealed: list[int] = []
     bare: list[int] = []
     for _ in range(ROUNDS):
         recorded += timed(lambda: observer.record(METRIC))
+        sealed += timed(lambda: observer.record(WITH_ARGUMENTS))
         bare += timed(lambda: connection.execute(insert, row))
     observer.close()
     connection.close()
-    return recorded, bare
+    return recorded, sealed, bare
 
 
 def bare_store(path: Path) -> apsw.Connection:

@@ -6,14 +6,14 @@
     with gate.call("deploy-bot", "deploy/run", cost="0.50", args={"environment": "staging"}) as call:
         ...                                          # runs only if the policy says so
 
-Names are imported when they are used: `import codespar_cli` costs next to nothing.
+Names are imported when they are used: `import codespar_cli` costs next to nothing. Nothing at all is imported here, not
+even `__future__`: for `python -m` that would be looked for in the working directory first.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from codespar_cli.core.gate import Gate, Outcome
     from codespar_cli.core.hooks import (
         CallContext,
@@ -75,7 +75,7 @@ _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 _VERSION = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         return _VERSION
     if name not in _WHERE:

@@ -31,10 +31,9 @@ the hint, which names a command to run. Neither ever holds a secret's value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codespar_cli.core.hooks import PolicyDecision
+    from codespar_cli.core.calls import PolicyDecision
 
 
 class CodesparError(Exception):

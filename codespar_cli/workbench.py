@@ -1,14 +1,23 @@
-"""What works on policy files alone: no plugins.toml, no engine in use, no store."""
+"""What works on files alone: no plugins.toml, no engine in use, no store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from codespar_cli.core.administration.policy import Finding
 from codespar_cli.core.administration.policy_diff import PolicyChange
 from codespar_cli.core.administration.policy_scenarios import ScenarioResult
 from codespar_cli.core.clock import system_clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from codespar_cli.core.administration.metrics import MetricFilter, MetricRow
+    from codespar_cli.core.administration.tool_drift import ToolPins
+    from codespar_cli.plugins.observability.checks.look import Seen
+    from codespar_cli.plugins.observability.report.model import CallReader, Report
 
 FILE = "FILE"
 """What an error calls a file that was named on the command line."""
@@ -47,3 +56,55 @@ def rule_ids(path: Path) -> list[str]:
     from codespar_cli.plugins.policy.language.policy_reader import load_policy
 
     return [rule.id for rule in load_policy(path).rules]
+
+
+def check_calls(
+    calls: BinaryIO, name: str, tools: bytes | None = None, tools_name: str | None = None, *, server: str | None = None
+) -> Iterator[Seen]:
+    """What checks find in a file of calls, told as it comes up; `tools` is a catalogue as JSON.
+
+    Raises UsageError for what is no call, with its line, and for what is no catalogue.
+    """
+    from codespar_cli.plugins.observability.checks.call_file import read_calls
+    from codespar_cli.plugins.observability.checks.catalogue import read_catalogue
+    from codespar_cli.plugins.observability.checks.look import look_at
+
+    catalogue = None if tools is None else read_catalogue(tools, tools_name or "tools", server=server)
+    return look_at(read_calls(calls, name), catalogue)
+
+
+def tool_pins(state_dir: Path) -> ToolPins:
+    """The pins of MCP tools, which need no plugin. Raises nothing: the store is opened when it is used."""
+    from codespar_cli.plugins.observability.drift.pin_store import PinStore
+
+    return PinStore(state_dir)
+
+
+def read_tools_list(data: bytes, source: str) -> Any:
+    """The JSON of a file that holds a `tools/list` result. Raises UsageError, also for a key that is given twice."""
+    from codespar_cli.plugins.observability.drift.catalogue import read_catalogue
+
+    return read_catalogue(data, source)
+
+
+def write_rows(rows: Iterable[MetricRow], format: Literal["jsonl", "csv", "parquet"], stream: BinaryIO) -> int:
+    """Recorded calls in another format, one after the other: answers how many. Raises MissingExtra for `parquet`."""
+    match format:
+        case "jsonl":
+            from codespar_cli.plugins.observability.exporters.json_rows import write_jsonl as write
+        case "csv":
+            from codespar_cli.plugins.observability.exporters.csv_rows import write_csv as write
+        case "parquet":
+            from codespar_cli.plugins.observability.exporters.parquet_rows import write_parquet as write
+    return write(rows, stream)
+
+
+def metrics_report(
+    reader: CallReader, pins: ToolPins | None, wanted: MetricFilter, now: datetime
+) -> tuple[bytes, Report]:
+    """The page of `metrics report`, and what it says. Raises StoreError; what only a part of it needs is in `errors`."""
+    from codespar_cli.plugins.observability.report.gathering import gather
+    from codespar_cli.plugins.observability.report.page import draw_page
+
+    report = gather(reader, pins, wanted, now)
+    return draw_page(report), report

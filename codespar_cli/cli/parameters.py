@@ -37,12 +37,12 @@ YesOption = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 def as_moment(text: str | None, option: str) -> datetime | None:
     """ISO 8601. Raises UsageError naming the option."""
-    return _parsed(text, option, parse_moment, "a time such as 2026-11-23T09:00:00Z")
+    return _parsed(text, option, parse_moment, "a time such as 2026-11-23T09:00:00Z", hint=f"{option} 2026-11-23")
 
 
 def as_duration(text: str | None, option: str) -> timedelta | None:
     """`30s`, `10m`. Raises UsageError naming the option."""
-    return _parsed(text, option, parse_duration, "a duration such as 30s, 10m, 24h or 7d")
+    return _parsed(text, option, parse_duration, "a duration such as 30s, 10m, 24h or 7d", hint=f"{option} 10m")
 
 
 def as_since(text: str | None, option: str, clock: Clock) -> datetime | None:
@@ -58,17 +58,18 @@ def as_since(text: str | None, option: str, clock: Clock) -> datetime | None:
 
 def as_amount(text: str | None, option: str) -> Decimal | None:
     """Money: `0.05`. Raises UsageError naming the option."""
-    return _parsed(text, option, parse_decimal, "an amount such as 0.05")
+    return _parsed(text, option, parse_decimal, "an amount such as 0.05", hint=f"{option} 0.05")
 
 
 def as_milliseconds(text: str | None, option: str) -> float | None:
     """`12.5`. Raises UsageError naming the option."""
-    return _parsed(text, option, lambda given: float(parse_decimal(given)), "a number of milliseconds such as 12.5")
+    expected = "a number of milliseconds such as 12.5"
+    return _parsed(text, option, lambda given: float(parse_decimal(given)), expected, hint=f"{option} 12.5")
 
 
 def as_whole(text: str | None, option: str) -> int | None:
     """`7`. Raises UsageError naming the option."""
-    return _parsed(text, option, parse_whole, "a whole number from 0")
+    return _parsed(text, option, parse_whole, "a whole number from 0", hint=f"{option} 10")
 
 
 def _parsed(

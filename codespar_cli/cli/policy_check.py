@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from codespar_cli.cli.session import Session
 from codespar_cli.core import strict_json
 from codespar_cli.core.clock import parse_moment
+from codespar_cli.core.decision_document import decision_document
 from codespar_cli.core.hooks import CallContext, PolicyDecision, ToolCall
 from codespar_cli.errors import UsageError
 
@@ -68,7 +69,7 @@ def _show(session: Session, decision: PolicyDecision, options: Options) -> None:
     from codespar_cli.cli.views import policy as view
 
     if options.output == "json":
-        session.terminal.json(view.decision_json(decision))
+        session.terminal.json(decision_document(decision))
         return
     for line, style in view.decision_lines(decision, session.clock()):
         session.terminal.line(line, style=style)

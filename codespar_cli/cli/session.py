@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from codespar_cli.core.gate import Gate
     from codespar_cli.core.registry import PluginRegistry
 
+_USUAL = {"policy": "engine", "observability": "observer", "secrets": "vault", "integrations": "github"}
+"""What `plugins enable` is hinted with for each kind."""
+
 
 class Session:
     """`clock` may be replaced before anything is loaded (`policy check --at`)."""
@@ -37,6 +40,8 @@ class Session:
         self.config_path = config_path
         self.tenant_option = tenant_option
         self.clock = clock
+        self.quiet = False
+        """Whether the command itself tells what of a project's file is ignored."""
         self._config: Config | None = None
         self._registries: dict[tuple[str, ...], PluginRegistry] = {}
 
@@ -51,7 +56,17 @@ class Session:
             if self.tenant_option == "":
                 raise UsageError("--tenant: expected a name, found an empty string", hint="leave it out for the file's")
             self._config = config._replace(tenant=tenant) if tenant else config
+            self._tell_ignored(config)
         return self._config
+
+    def _tell_ignored(self, config: Config) -> None:
+        """Once a run: what a project's file asked for and did not get."""
+        if config.ignored and not self.quiet:
+            keys = ", ".join(f"{one.key} (line {one.line})" for one in config.ignored)
+            file = config.ignored[0].file
+            self.terminal.note(
+                f"note: {file}: a project may only tighten, so these are ignored: {keys}; see: codespar trust"
+            )
 
     @property
     def tenant(self) -> str:
@@ -84,7 +99,7 @@ class Session:
             raise ConfigError(
                 f"no {kind} plugin is active",
                 code="plugin_inactive",
-                hint=f"codespar plugins enable {kind} NAME" if self.config.path else "codespar init",
+                hint=f"codespar plugins enable {kind} {_USUAL[kind]}" if self.config.path else "codespar init",
             )
         for ability in abilities:
             if not callable(getattr(plugin, ability, None)):

@@ -5,16 +5,17 @@ Raising, exiting, hanging and nonsense are each a deny with its own code and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any
-
-from codespar_cli.core.handover import within
-from codespar_cli.core.hooks import PolicyDecision, ToolCall
+from codespar_cli.core.calls import PolicyDecision, ToolCall
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.sound_decision import POLICY_ERROR, refusal, sound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _VAR_KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS, without the import
 _MOST_WRAPPERS = 32
+_FunctionType = type(lambda: None)
 
 
 def ask(
@@ -34,7 +35,11 @@ def ask(
         return sound(evaluate(call.agent_id, call.tool_name, call.estimated_cost, **keywords))
 
     try:
-        return answer() if deadline_s is None else within(deadline_s, answer, give_back)
+        if deadline_s is None:
+            return answer()
+        from codespar_cli.core.handover import within
+
+        return within(deadline_s, answer, give_back)
     except TimeoutError as error:
         return refusal("policy_timeout", f"the policy did not answer in time: {type(error).__name__}")
     except KeyboardInterrupt:
@@ -53,7 +58,7 @@ def takes(function: Callable[..., Any], keyword: str) -> bool:
             break
         inner = wrapped
     inner = getattr(inner, "__func__", inner)
-    if not isinstance(inner, FunctionType):
+    if not isinstance(inner, _FunctionType):
         return True
     code = inner.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

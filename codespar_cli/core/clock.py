@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
-Clock: TypeAlias = Callable[[], datetime]
+from codespar_cli.core.light_datetime import UTC, datetime, timedelta
+from codespar_cli.core.light_typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Clock: TypeAlias = "Callable[[], datetime]"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

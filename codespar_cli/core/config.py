@@ -8,39 +8,20 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from codespar_cli.core import webhook_options
-from codespar_cli.core.options import (
-    SCALAR,
-    TEXT,
-    Check,
-    Problem,
-    describe,
-    either,
-    listing,
-    mapping,
-    simple,
-    table,
-    unknown_key,
-)
-from codespar_cli.core.text import nearest, visible
+from codespar_cli.core.config_checks import NONE, InstalledNames, KnownOptions, problems_in
+from codespar_cli.core.options import Problem
+from codespar_cli.core.text import visible
 from codespar_cli.core.toml_source import line_of
 from codespar_cli.errors import ConfigError
 
 FILE_NAME = "plugins.toml"
-SINGLE_KINDS = ("policy", "observability", "secrets")
-KINDS = (*SINGLE_KINDS, "integrations")
-NONE = "none"
 _MAX_BYTES = 1 << 20
-
-KnownOptions: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Check]]]
-"""kind -> built-in backend -> the keys it understands."""
-InstalledNames: TypeAlias = Callable[[str], Collection[str]]
-"""kind -> names of installed entry points; asked only for a name that is not built in."""
 
 
 class Backend(NamedTuple):
@@ -52,11 +33,25 @@ class Backend(NamedTuple):
     source: str = "default"
 
 
+class Ignored(NamedTuple):
+    """A key of a project's file that is not a project's to set."""
+
+    file: str
+    line: int
+    key: str
+
+
 class Config(NamedTuple):
     """The whole file. A kind that is None is off by choice: silent, or `backend = "none"`.
 
     `tenant` is who a command works for; `file_tenant` whom the file names, whose secrets its references mean. `users_own`
     says that the file is the user's or the administrator's, and not one that was found in a project.
+
+    Where several files speak (layers.py), `policy_layers` are those whose policies must all allow, the highest first,
+    each with its name in `layer` and its store in `policy_dir` (the state directory, where that is None);
+    `agents_above` are the attributes that beat its own, the highest last. `inputs` are the
+    files beside `path` that this was made of, `ignored` what a project's file asked for and did not get, `governed` says
+    that the user or an administrator has a file.
     """
 
     path: Path | None
@@ -72,6 +67,13 @@ class Config(NamedTuple):
     routes: tuple[Mapping[str, Any], ...] = ()
     serve: Mapping[str, Any] = MappingProxyType({})
     users_own: bool = False
+    layer: str = "user"
+    policy_layers: tuple[Config, ...] = ()
+    policy_dir: Path | None = None
+    agents_above: tuple[Mapping[str, Mapping[str, Any]], ...] = ()
+    inputs: tuple[Path, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    governed: bool = False
 
     @property
     def directory(self) -> Path:
@@ -105,9 +107,14 @@ def find_config(explicit: str | None, *, environ: Mapping[str, str], start: Path
             return candidate
         if directory == home or (directory / ".git").exists() or not _is_ours(directory):
             break
-    base = environ.get("XDG_CONFIG_HOME") or str(home / ".config")
-    candidate = Path(base) / "codespar" / FILE_NAME
+    candidate = users_file(environ)
     return candidate if candidate.is_file() else None
+
+
+def users_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's own plugins.toml lies, if there is one."""
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "/").absolute() / ".config")
+    return Path(base) / "codespar" / FILE_NAME
 
 
 def is_users_own(path: Path | None, explicit: str | None, *, environ: Mapping[str, str]) -> bool:
@@ -117,8 +124,7 @@ def is_users_own(path: Path | None, explicit: str | None, *, environ: Mapping[st
     """
     if path is None or explicit or environ.get("CODESPAR_CONFIG"):
         return True
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "/").absolute() / ".config")
-    return path.absolute().parent in {Path(base) / "codespar", Path("/etc/codespar")}
+    return path.absolute().parent in {users_file(environ).parent, Path("/etc/codespar")}
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:
@@ -171,6 +177,12 @@ def load_config(
     """Read and check one file; the defaults when there is none. Raises ConfigError."""
     if path is None:
         return Config(path=None, tenant="default", state_dir=default_state_dir(environ), users_own=True)
+    data = read_bytes(path)
+    return parse_config(data, path=path, environ=environ, known=known, installed=installed, users_own=users_own)
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in a plugins.toml. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -179,7 +191,7 @@ def load_config(
         raise ConfigError(f"cannot be read: {words}", file=shown(path), hint=f"ls -l {path}") from error
     if len(data) > _MAX_BYTES:
         raise ConfigError("is larger than 1 MiB", file=shown(path), line=1)
-    return parse_config(data, path=path, environ=environ, known=known, installed=installed, users_own=users_own)
+    return data
 
 
 def parse_config(
@@ -192,8 +204,8 @@ def parse_config(
     users_own: bool = False,
 ) -> Config:
     """The bytes of a plugins.toml as a Config. Raises ConfigError with the line and the key at fault."""
-    text, document = _parse_toml(data, path)
-    problem = next(_problems(document, known, installed, users_own=users_own), None)
+    text, document = parse_toml(data, path)
+    problem = next(problems_in(document, known, installed, users_own=users_own), None)
     if problem is not None:
         raise _at(problem, text, path)
     state_dir = document.get("state_dir")
@@ -223,99 +235,6 @@ def shown(path: Path) -> str:
 
 
 # ── checking ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-_ATTRIBUTE = either(SCALAR, listing(SCALAR), expected="a string, a number, true/false or a list of them")
-_TOP: dict[str, Check] = {
-    "version": simple("1, the only version there is", lambda value: type(value) is int and value == 1),
-    "tenant": TEXT,
-    "state_dir": TEXT,
-    "agents": mapping(mapping(_ATTRIBUTE)),
-    "serve": webhook_options.SERVE,
-}
-
-
-def _problems(document: Mapping[str, Any], known: KnownOptions, installed: InstalledNames, *, users_own: bool) -> Any:
-    for key, value in document.items():
-        if key in _TOP:
-            yield from _TOP[key](value, (key,))
-        elif key in SINGLE_KINDS:
-            yield from _single_problems(key, value, known[key], installed)
-        elif key == "integrations":
-            yield from _integration_problems(value, known[key], installed)
-        elif key == "routes":
-            yield from webhook_options.routes(value, (key,), users_own=users_own)
-        else:
-            yield unknown_key((key,), dict.fromkeys((*_TOP, *KINDS, "routes")))
-
-
-def _single_problems(
-    kind: str, section: Any, known: Mapping[str, Mapping[str, Check]], installed: InstalledNames
-) -> Any:
-    if not isinstance(section, Mapping):
-        yield Problem((kind,), f"expected a table, found {describe(section)}")
-        return
-    name = section.get("backend")
-    if name is None:
-        yield Problem((kind,), "missing key `backend`", f'backend = "{NONE}" switches it off')
-        return
-    if name != NONE and not (isinstance(name, str) and name in known):
-        yield from _name_problem((kind, "backend"), kind, name, tuple(dict.fromkeys((NONE, *known))), installed)
-    keys = known.get(name) if isinstance(name, str) else None
-    if name == NONE:
-        # What is switched off keeps its options, so that it can be switched on again.
-        keys = {key: check for backend in known.values() for key, check in backend.items()}
-    if keys is not None:
-        yield from table({"backend": TEXT, **keys})(section, (kind,))
-
-
-def _integration_problems(section: Any, known: Mapping[str, Mapping[str, Check]], installed: InstalledNames) -> Any:
-    kind = "integrations"
-    if not isinstance(section, Mapping):
-        yield Problem((kind,), f"expected a table, found {describe(section)}")
-        return
-    active = section.get("active")
-    if not isinstance(active, list):
-        found = "missing key `active`" if active is None else f"expected a list, found {describe(active)}"
-        yield Problem((kind, "active") if active is not None else (kind,), found, 'active = ["github"]')
-        return
-    for index, name in enumerate(active):
-        path = (kind, "active", index)
-        if not (isinstance(name, str) and name in known):
-            yield from _name_problem(path, kind, name, tuple(known), installed)
-        elif name in active[:index]:
-            yield Problem(path, f"`{name}` is given twice")
-    for name, options in section.items():
-        if name == "active":
-            continue
-        if name in webhook_options.INBOX:
-            yield from webhook_options.INBOX[name](options, (kind, name))
-        elif name == webhook_options.TENANTS:
-            yield from webhook_options.tenants(options, (kind, name), known)
-        elif name in known:
-            yield from table(known[name])(options, (kind, name))
-        elif name not in active:
-            yield unknown_key(
-                (kind, name), dict.fromkeys(("active", webhook_options.TENANTS, *webhook_options.INBOX, *known))
-            )
-        elif not isinstance(options, Mapping):
-            yield Problem((kind, name), f"expected a table, found {describe(options)}")
-
-
-def _name_problem(
-    path: tuple[str | int, ...], kind: str, name: Any, builtin: tuple[str, ...], installed: InstalledNames
-) -> Any:
-    if not isinstance(name, str):
-        yield Problem(path, f"expected the name of a backend, found {describe(name)}")
-        return
-    others = sorted(installed(kind))
-    if name in others:
-        return
-    expected = ", ".join(f"`{known}`" for known in (*builtin, *others))
-    close = nearest(name, (*builtin, *others))
-    meant = f"did you mean `{close}`? " if close else ""
-    yield Problem(
-        path, f"unknown backend {describe(name)}, expected one of {expected}", f"{meant}codespar plugins list"
-    )
 
 
 def _at(problem: Problem, text: str, path: Path) -> ConfigError:
@@ -353,7 +272,8 @@ def _integrations(document: Mapping[str, Any], path: Path) -> tuple[Backend, ...
     return tuple(found)
 
 
-def _parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
+def parse_toml(data: bytes, path: Path) -> tuple[str, dict[str, Any]]:
+    """The text, and what it says. Raises ConfigError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
+from codespar_cli.core.light_datetime import timedelta
 
-_PATTERN = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
+_MOST_DIGITS = 12
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -18,11 +17,12 @@ EXPECTED = "a duration such as `30s`, `10m`, `24h` or `7d`"
 
 def parse_duration(text: str) -> timedelta:
     """Raises ValueError for anything but a positive whole number and one unit."""
-    match = _PATTERN.fullmatch(text)
-    if match is None or int(match[1]) == 0:
+    digits = text.rstrip("msdh")
+    unit = _UNITS.get(text[len(digits) :])
+    if unit is None or not (digits.isascii() and digits.isdecimal()) or len(digits) > _MOST_DIGITS or int(digits) == 0:
         raise ValueError(f"expected {EXPECTED}, found `{text}`")
     try:
-        return int(match[1]) * _UNITS[match[2]]
+        return int(digits) * unit
     except OverflowError:
         raise ValueError(f"duration `{text}` is too long") from None
 

@@ -15,38 +15,41 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from codespar_cli.core.asking import ask, takes
-from codespar_cli.core.blame import hosts_own
+from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall, ToolMetric
 from codespar_cli.core.globs import matches
-from codespar_cli.core.guarded_call import GuardedCall, guard_function, name_of
-from codespar_cli.core.handover import Handover
-from codespar_cli.core.hooks import (
-    CallContext,
-    Cost,
-    CostSource,
-    IntegrationEvent,
-    PolicyDecision,
-    ToolCall,
-    ToolMetric,
-)
+from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, replace
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.sound_decision import BROKEN, GATE_STAGE, close_forgotten
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from codespar_cli.core.calls import Cost, CostSource
+    from codespar_cli.core.guarded_call import GuardedCall
+    from codespar_cli.core.hooks import IntegrationEvent
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Journal: TypeAlias = Callable[[ToolCall, PolicyDecision], None]
+Journal: TypeAlias = "Callable[[ToolCall, PolicyDecision], None]"
 """Keeps the record of a decision that the policy itself could not record. Must not raise."""
+
+Protection: TypeAlias = "Callable[[ToolCall], PolicyDecision | None]"
+"""The refusal of a call that changes what governs it (self_protection.py), or None. Must not raise."""
 
 POLICY_DEADLINE_S = 2.0
 
 
 class Outcome(NamedTuple):
-    """How a call ended. Latency in milliseconds; `cost=None` settles the hold at its estimate."""
+    """How a call ended. Latency in milliseconds; `cost=None` settles the hold at its estimate.
+
+    `is_spent` says that a call that failed has cost what it was to cost; otherwise its hold is given back.
+
+    `tokens_estimated` says that the tokens, and what a price table makes of them, are nobody's count.
+    """
 
     success: bool = True
     latency_ms: float = 0.0
@@ -55,6 +58,8 @@ class Outcome(NamedTuple):
     input_tokens: int | None = None
     output_tokens: int | None = None
     decision: PolicyDecision | None = None
+    tokens_estimated: bool = False
+    is_spent: bool = False
 
 
 class Gate:
@@ -79,6 +84,14 @@ class Gate:
         self.registry = registry
         self.agent_id = agent_id
         self.tenant = tenant
+        self.config_path: str | None = None
+        """The plugins.toml this gate was made from, absolute; whoever makes it says so."""
+        self.governing: tuple[str, ...] = ()
+        """Every plugins.toml that had a say, absolute, the nearest last."""
+        self.ruled_by: tuple[str, ...] = ()
+        """Every file that the rules are in, plugins.toml among them, absolute."""
+        self.protection: Protection | None = None
+        """What no policy can allow: asked first."""
         self.failures: Counter[str] = Counter()
         self.last_failure: dict[str, str] = {}
         self.timer = timer
@@ -90,6 +103,9 @@ class Gate:
 
     def check(self, call: ToolCall) -> PolicyDecision:
         """Ask the policy. Never raises for what a policy does; a keyboard interrupt passes."""
+        if self.protection is not None and (refused := self.protection(call)) is not None:
+            self._keep_refusal(call, refused)
+            return refused
         policy = self.registry.policy
         if policy is None:
             return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
@@ -108,6 +124,8 @@ class Gate:
 
         A policy without one is asked for real, and a hold that it takes is given back.
         """
+        if self.protection is not None and (refused := self.protection(call)) is not None:
+            return refused
         policy = self.registry.policy
         if policy is None:
             return self.check(call)
@@ -126,9 +144,11 @@ class Gate:
 
         When the task is cancelled meanwhile, the hold is given back as soon as the policy has answered.
         """
-        if self.registry.policy is None:
+        if self.registry.policy is None and self.protection is None:
             return self.check(call)
         import asyncio
+
+        from codespar_cli.core.handover import Handover
 
         handover = Handover(self._give_back)
         try:
@@ -139,17 +159,8 @@ class Gate:
 
     def contextual(self, call: ToolCall) -> ToolCall:
         """The call with the attributes that the operator's file gives its agent."""
-        found: dict[str, Any] = {}
-        if isinstance(call.agent_id, str):
-            for pattern, attributes in self._agents.items():
-                if matches(pattern, call.agent_id):
-                    found.update(attributes)
-        if not found:
-            return call
-        context = call.context
-        environment = found.get("environment", context.environment)
-        merged = replace(context, attributes={**context.attributes, **found}, environment=environment)
-        return replace(call, context=merged)
+        context = attributed(call.context, call.agent_id, self._agents)
+        return call if context is call.context else replace(call, context=context)
 
     # ── after ──
 
@@ -212,9 +223,13 @@ class Gate:
         `fields` are those of CallContext (project, session, tenant, …). Entering raises CallDenied or
         ApprovalRequired in place of running the block.
         """
+        from codespar_cli.core.guarded_call import GuardedCall
+        from codespar_cli.core.plain_arguments import plain_arguments
+
         base = context or CallContext(tenant=self.tenant)
-        if args is not None:
-            fields["args"] = args
+        given = base.args if args is None else args
+        if given is not None:
+            fields["args"] = plain_arguments(given)
         return GuardedCall(self, ToolCall(agent_id, tool_name, cost, replace(base, **fields) if fields else base))
 
     def tool(
@@ -231,6 +246,7 @@ class Gate:
         The function's own arguments are the call's args; plain, async and generator functions are guarded for as long
         as they run. The default name is the function's.
         """
+        from codespar_cli.core.guarded_call import guard_function, name_of
 
         def decorate(inner: Callable[P, R]) -> Callable[P, R]:
             def begin(args: Mapping[str, Any]) -> GuardedCall:
@@ -244,7 +260,9 @@ class Gate:
         self, integration_id: str, payload: Any, headers: Mapping[str, str]
     ) -> IntegrationEvent | None:
         """What an integration makes of a payload; None when there is no such integration, or it fails."""
+        from codespar_cli.core.blame import hosts_own
         from codespar_cli.core.headers import Headers
+        from codespar_cli.core.hooks import IntegrationEvent
 
         integration = self.registry.get_integration(integration_id)
         if integration is None:
@@ -271,6 +289,9 @@ class Gate:
     def _note_refusal(self, call: ToolCall, decision: PolicyDecision) -> None:
         self.failures["policy"] += 1
         self.last_failure["policy"] = decision.reason
+        self._keep_refusal(call, decision)
+
+    def _keep_refusal(self, call: ToolCall, decision: PolicyDecision) -> None:
         if self._journal is not None:
             journal = self._journal
             self._guarded("journal", lambda: journal(call, decision))
@@ -282,7 +303,7 @@ class Gate:
 
     def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> object:
         registry, reservation = self.registry, decision.reservation_id if decision else None
-        if not outcome.success:
+        if not outcome.success and not (outcome.is_spent and reservation is not None):
             return None if reservation is None else registry.release_policy_reservation(reservation)
         if reservation is None and decision is not None and getattr(registry.policy, "reserves", False) is True:
             return None  # nothing was held for this call; without an id another call's hold would be settled
@@ -306,6 +327,20 @@ class Gate:
         self.last_failure[kind] = type(error).__name__
 
 
+def attributed(context: CallContext, agent_id: object, *tables: Mapping[str, Mapping[str, Any]]) -> CallContext:
+    """The context with what these tables, the last one last, say of an agent: it beats what the caller says."""
+    found: dict[str, Any] = {}
+    if isinstance(agent_id, str):
+        for table in tables:
+            for pattern, attributes in table.items():
+                if matches(pattern, agent_id):
+                    found.update(attributes)
+    if not found:
+        return context
+    environment = found.get("environment", context.environment)
+    return replace(context, attributes={**context.attributes, **found}, environment=environment)
+
+
 def _offered(policy: object, name: str) -> Any:
     try:
         return getattr(policy, name, None)
@@ -317,6 +352,8 @@ def _offered(policy: object, name: str) -> Any:
 
 def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
     cost, source = _known_cost(outcome.cost, call.estimated_cost)
+    if cost is None and outcome.tokens_estimated:
+        source = "estimated"
     context, decision = call.context, outcome.decision
     return ToolMetric(
         tool_name=call.tool_name,
@@ -332,6 +369,7 @@ def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
         session=context.session,
         cost_source=source,
         decision_id=decision.decision_id if decision else None,
+        arguments=context.args,
     )
 
 

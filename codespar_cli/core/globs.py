@@ -10,12 +10,16 @@ a segment may be empty, as in `deploy/`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import TypeAlias
 
-Matcher: TypeAlias = Callable[[str], bool]
+from codespar_cli.core.light_cache import lru_cache
+from codespar_cli.core.light_typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import re
+    from typing import TypeAlias
+
+Matcher: TypeAlias = "Callable[[str], bool]"
 
 EXPECTED = "a glob such as `billing-*` or `stripe/**`"
 _LONG = 256
@@ -75,9 +79,12 @@ def _across_segments(parts: list[str]) -> Matcher:
     head, *middle, tail = [[_segment(part) for part in run] for run in runs]
     open_tail = not tail
 
-    @cache
+    @lru_cache(maxsize=None)
     def expression() -> re.Pattern[str]:
-        return re.compile("".join(map(_atomic, runs[1:-1])) + ("." if open_tail else ""), re.DOTALL)
+        from re import DOTALL
+        from re import compile as compiled
+
+        return compiled("".join(map(_atomic, runs[1:-1])) + ("." if open_tail else ""), DOTALL)
 
     def match_long(name: str) -> bool:
         count = name.count("/") + 1
@@ -118,7 +125,9 @@ def _atomic(run: list[str]) -> str:
 
 
 def _atomic_segment(part: str) -> str:
-    first, *pieces = (re.escape(piece) for piece in part.split("*"))
+    from re import escape
+
+    first, *pieces = (escape(piece) for piece in part.split("*"))
     if not pieces:
         return f"{first}/"
     middle = "".join(f"(?>[^/]*?{piece})" for piece in pieces[:-1] if piece)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Generic, TypeVar
+
+from codespar_cli.core.light_typing import Generic, TypeVar
 
 T = TypeVar("T")
 

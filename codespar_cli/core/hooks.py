@@ -1,4 +1,4 @@
-"""The whole product on one page: four contracts, and the values that cross them.
+"""The whole product on one page: four contracts; the values that cross them are in calls.py, and below.
 
 An agent is about to call a tool. **Policy** is asked before; **observability** is told after; **secrets** hands
 out the credential the tool needs; **integrations** turn what outside services send into one plain event.
@@ -13,72 +13,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
-Cost: TypeAlias = Decimal | int | float | str
-"""Money in the policy's currency. A `Decimal` or a string is exact; a float is taken at its shortest repr."""
+from codespar_cli.core.calls import (
+    CallContext,
+    Cost,
+    CostSource,
+    PolicyDecision,
+    ToolCall,
+    ToolMetric,
+    TraceStep,
+)
 
-
-# ── what an agent asks ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class CallContext:
-    """Who calls, for whom, with what. `attributes` are what rules read as `context.*`."""
-
-    tenant: str = "default"
-    project: str | None = None
-    session: str | None = None
-    args: Mapping[str, Any] | None = None
-    approval_id: str | None = None
-    environment: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """One call an agent wants to make. `estimated_cost` is None when the caller cannot tell."""
-
-    agent_id: str
-    tool_name: str
-    estimated_cost: Cost | None = None
-    context: CallContext = CallContext()
-
+__all__ = [
+    "SEVERITIES",
+    "CallContext",
+    "Cost",
+    "CostSource",
+    "Health",
+    "IntegrationEvent",
+    "IntegrationHook",
+    "ObservabilityHook",
+    "PolicyDecision",
+    "PolicyHook",
+    "SecretsHook",
+    "Severity",
+    "ToolCall",
+    "ToolMetric",
+    "TraceStep",
+]
 
 # ── policy: asked before ───────────────────────────────────────────────────────────────────────────────────────
-
-
-class TraceStep(NamedTuple):
-    """What one stage of an evaluation said: `pass`, `fail`, `approve` or `skip`, by which rule, and why."""
-
-    stage: str
-    outcome: str
-    rule_id: str | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyDecision:
-    """The answer. Whoever reads only `allowed` is safe: a pending approval is `allowed=False`.
-
-    `code` is stable (docs/policy.md lists them). `retry_after` is in seconds, and `never` says that no time would
-    do. `reservation_id` is the hold to settle with `record_usage`; `approval_id` the token to approve.
-    """
-
-    allowed: bool
-    reason: str = ""
-    requires_approval: bool = False
-    code: str | None = None
-    rule_id: str | None = None
-    stage: str | None = None
-    retry_after: float | None = None
-    never: bool = False
-    reservation_id: str | None = None
-    approval_id: str | None = None
-    policy_hash: str | None = None
-    decision_id: str | None = None
-    trace: tuple[TraceStep, ...] = ()
 
 
 @runtime_checkable
@@ -102,31 +67,6 @@ class PolicyHook(Protocol):
 
 
 # ── observability: told after ──────────────────────────────────────────────────────────────────────────────────
-
-CostSource: TypeAlias = Literal["reported", "estimated", "configured", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolMetric:
-    """One call that was made. Latency in milliseconds; `cost=None` means unknown, which is not zero.
-
-    `time` is an aware UTC datetime, None means now. `error_type` is a class name or a short code, never a message.
-    """
-
-    tool_name: str
-    agent_id: str
-    latency_ms: float
-    success: bool
-    cost: Cost | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    error_type: str | None = None
-    time: datetime | None = None
-    tenant: str = "default"
-    project: str | None = None
-    session: str | None = None
-    cost_source: CostSource | None = None
-    decision_id: str | None = None
 
 
 @runtime_checkable

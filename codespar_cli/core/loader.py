@@ -11,11 +11,12 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codespar_cli.core.blame import words_of
 from codespar_cli.core.clock import Clock, system_clock
-from codespar_cli.core.config import KINDS, Backend, Config, shown
+from codespar_cli.core.config import Backend, Config, shown
+from codespar_cli.core.config_checks import KINDS
 from codespar_cli.core.references import Resolver, WithoutSecrets
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.services import Services
@@ -23,6 +24,9 @@ from codespar_cli.core.sound_decision import close_forgotten
 from codespar_cli.core.text import visible
 from codespar_cli.core.toml_source import line_of
 from codespar_cli.errors import CodesparError, ConfigError, DuplicatePlugin, InvalidPlugin
+
+if TYPE_CHECKING:
+    from codespar_cli.core.layered_policy import LayeredPolicy
 
 API = 1
 Builtins = Mapping[str, Mapping[str, str]]
@@ -70,9 +74,34 @@ def build_registry(
     services = services_for(config, builtins, registry if "secrets" in wanted else None, clock=clock, environ=environ)
     for kind in wanted:
         for backend in config.backends(kind):
-            register_plugin(registry, backend, create_plugin(backend, config, builtins, services), config)
+            if kind == "policy" and config.policy_layers:
+                plugin: Any = layered_policy(config, builtins, services)
+            else:
+                plugin = create_plugin(backend, config, builtins, services)
+            register_plugin(registry, backend, plugin, config)
     registry.seal()
     return registry
+
+
+def layered_policy(config: Config, builtins: Builtins, services: Services) -> LayeredPolicy:
+    """The policies of all layers as one, each over its own file, store and references. Raises ConfigError."""
+    from codespar_cli.core.layered_policy import Layer, LayeredPolicy
+
+    layers = []
+    for one in config.policy_layers:
+        assert one.policy is not None
+        # The user's own layer works for whom the command works for; the others' counters cannot be chosen by anybody.
+        tenant = one.tenant if one.layer == "administrator" else config.tenant
+        own = services_for(one, builtins, clock=services.clock)._replace(
+            state_dir=one.policy_dir or one.state_dir, tenant=tenant
+        )
+        if one.layer == "user":
+            own = own._replace(resolve=services.resolve)
+        policy = create_plugin(one.policy, one, builtins, own)
+        agents = (one.agents, *one.agents_above)
+        file = "" if one.path is None else shown(one.path)
+        layers.append(Layer(one.layer, policy, agents, tenant if one.layer == "administrator" else None, file))
+    return LayeredPolicy(layers, tenant=config.tenant)
 
 
 def services_for(

@@ -13,6 +13,8 @@ from codespar_cli.core.durations import EXPECTED as A_DURATION
 from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.references import EXPECTED as A_REFERENCE
 from codespar_cli.core.references import is_reference
+from codespar_cli.core.sizes import EXPECTED as A_SIZE
+from codespar_cli.core.sizes import parse_size
 from codespar_cli.core.text import nearest, visible
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -63,10 +65,18 @@ def duration(hint: str | None = None) -> Check:
 
 
 def _is_duration(value: Any) -> bool:
+    return _is_read_by(parse_duration, value)
+
+
+def _is_size(value: Any) -> bool:
+    return _is_read_by(parse_size, value)
+
+
+def _is_read_by(parse: Callable[[str], Any], value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        parse_duration(value)
+        parse(value)
     except ValueError:
         return False
     return True
@@ -76,6 +86,7 @@ TEXT = simple("a string", lambda value: isinstance(value, str) and value != "" a
 FLAG = simple("true or false", lambda value: isinstance(value, bool))
 COUNT = simple("a whole number above 0", lambda value: type(value) is int and value > 0)
 DURATION = duration()
+SIZE = simple(A_SIZE, _is_size)
 REFERENCE = simple(A_REFERENCE, is_reference, shown=False)
 # A URL may hold a password: what is found is never repeated.
 STORE = simple(

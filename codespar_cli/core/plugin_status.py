@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from codespar_cli.core.clock import Clock, system_clock
-from codespar_cli.core.config import KINDS, NONE, Backend, Config
+from codespar_cli.core.config import Backend, Config
+from codespar_cli.core.config_checks import KINDS, NONE
 from codespar_cli.core.hooks import Health
-from codespar_cli.core.loader import Builtins, create_plugin, register_plugin, services_for
+from codespar_cli.core.loader import Builtins, create_plugin, layered_policy, register_plugin, services_for
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.sound_decision import close_forgotten
 from codespar_cli.core.text import clean_line
@@ -64,7 +65,12 @@ def _status(
 ) -> tuple[object | None, PluginStatus]:
     """The plugin, unless there is none to be had, and how it is."""
     try:
-        plugin = create_plugin(backend, config, builtins, services_for(config, builtins, clock=clock))
+        services = services_for(config, builtins, clock=clock)
+        plugin: object
+        if backend.kind == "policy" and config.policy_layers:
+            plugin = layered_policy(config, builtins, services)
+        else:
+            plugin = create_plugin(backend, config, builtins, services)
         register_plugin(taken, backend, plugin, config)
     except CodesparError as error:
         health = Health("error", str(error), error.hint)

@@ -6,23 +6,18 @@ catches nothing and adds nothing. What to do when a hook misbehaves is the gate'
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # what `threading.Lock` is
 from collections.abc import Mapping
-from threading import Lock
-from types import MappingProxyType
-from typing import Any
 
-from codespar_cli.core.hooks import (
-    CallContext,
-    Cost,
-    IntegrationHook,
-    ObservabilityHook,
-    PolicyDecision,
-    PolicyHook,
-    SecretsHook,
-    ToolCall,
-    ToolMetric,
-)
+from codespar_cli.core.calls import PolicyDecision
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.errors import DuplicatePlugin, InvalidPlugin, RegistrySealed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from codespar_cli.core.calls import CallContext, Cost, ToolCall, ToolMetric
+    from codespar_cli.core.hooks import IntegrationHook, ObservabilityHook, PolicyHook, SecretsHook
 
 ALLOWED_WITHOUT_POLICY = PolicyDecision(allowed=True, reason="no policy is active", code="no_policy")
 
@@ -36,7 +31,7 @@ class PluginRegistry:
         self._secrets: SecretsHook | None = None
         self._integrations: dict[str, IntegrationHook] = {}
         self._sealed = False
-        self._lock = Lock()
+        self._lock = allocate_lock()
 
     # ── registering ──
 
@@ -130,6 +125,8 @@ class PluginRegistry:
 
     @property
     def integrations(self) -> Mapping[str, IntegrationHook]:
+        from types import MappingProxyType
+
         return MappingProxyType(self._integrations)
 
     def __repr__(self) -> str:

@@ -6,11 +6,11 @@ read once, here, and copied.
 
 from __future__ import annotations
 
-import math
-from types import CoroutineType
-from typing import Any
+from codespar_cli.core.calls import PolicyDecision, TraceStep
+from codespar_cli.core.light_typing import TYPE_CHECKING
 
-from codespar_cli.core.hooks import PolicyDecision, TraceStep
+if TYPE_CHECKING:
+    from typing import Any
 
 GATE_STAGE = "gate"
 POLICY_ERROR = "policy_error"
@@ -48,6 +48,8 @@ def refusal(code: str, reason: str, hold: str | None = None) -> PolicyDecision:
 
 def close_forgotten(answer: object) -> bool:
     """Whether an answer is a coroutine: a method was made `async` by mistake. It is closed, so that nobody is warned."""
+    from types import CoroutineType
+
     if not isinstance(answer, CoroutineType):
         return False
     answer.close()
@@ -100,9 +102,11 @@ def _text(answer: Any, name: str) -> str | None:
 def _seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    from math import isfinite
+
     try:
         seconds: float = value if type(value) in {int, float} else float(value)
-        return seconds if math.isfinite(seconds) and seconds >= 0 else None
+        return seconds if isfinite(seconds) and seconds >= 0 else None
     except OverflowError:  # an int beyond every float
         return None
 

@@ -9,6 +9,7 @@ import json
 from functools import cache
 from typing import Any
 
+from codespar_cli.core.nesting import depth
 from codespar_cli.core.text import visible
 
 MAX_DEPTH = 64
@@ -55,21 +56,6 @@ def _may_nest(text: str) -> int:
 @cache
 def _decoder() -> json.JSONDecoder:
     return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_int)
-
-
-def depth(value: Any, limit: int) -> int:
-    """How deeply containers nest; stops counting past `limit`."""
-    deepest, level = 0, [value] if isinstance(value, (dict, list)) else []
-    while level and deepest <= limit:
-        inner: list[Any] = []
-        for container in level:
-            # One pass, by the exact type: most of what a parsed document holds is text, and each look at it counts.
-            for item in container.values() if type(container) is dict else container:
-                kind = type(item)
-                if kind is dict or kind is list:
-                    inner.append(item)
-        deepest, level = deepest + 1, inner
-    return deepest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

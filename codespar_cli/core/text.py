@@ -6,8 +6,12 @@ shown as it came (a tool's name in a table).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from codespar_cli.core.light_cache import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Iterator
 
 # C0, DEL, C1; line and paragraph separators; interlinear annotations; surrogates; and what Unicode calls
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt), all of it drawn as nothing: soft hyphen, joiners, fillers,
@@ -17,11 +21,19 @@ _HARMFUL = (
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_HARMFUL_RUN = re.compile(f"[{_HARMFUL}]")
-_WHITE = re.compile(r"[\t\n\v\f\r\u0085\u2028\u2029]+")
+_HARMFUL_RUN = f"[{_HARMFUL}]"
+_WHITE = r"[\t\n\v\f\r\u0085\u2028\u2029]+"
 # Blank without being white space: the empty braille pattern and the empty note head. Among other signs they have their use.
-_SEEN = re.compile(r"[^\s\u2800\U0001d159]")
-_HARMFUL_BUT_LINES = re.compile(f"(?![\\n\\t])[{_HARMFUL}]")
+_SEEN = r"[^\s\u2800\U0001d159]"
+_HARMFUL_BUT_LINES = f"(?![\\n\\t])[{_HARMFUL}]"
+
+
+@lru_cache(maxsize=None)
+def _expression(text: str) -> re.Pattern[str]:
+    """Compiled when it is first needed: most text is plain, and importing `re` costs as much as judging a call."""
+    import re
+
+    return re.compile(text)
 
 
 def clean_line(text: str, limit: int = 300) -> str:
@@ -31,8 +43,8 @@ def clean_line(text: str, limit: int = 300) -> str:
     """
     if len(text) <= limit and text.isascii() and text.isprintable():  # most text is: nothing to look for
         return text.strip()
-    line = _HARMFUL_RUN.sub("", _WHITE.sub(" ", text[: limit * 8])).strip()
-    if _SEEN.search(line) is None:
+    line = _expression(_HARMFUL_RUN).sub("", _expression(_WHITE).sub(" ", text[: limit * 8])).strip()
+    if _expression(_SEEN).search(line) is None:
         return ""
     whole = len(line) <= limit and len(text) <= limit * 8
     return line if whole else line[: limit - 1].rstrip() + "…"
@@ -40,13 +52,20 @@ def clean_line(text: str, limit: int = 300) -> str:
 
 def clean_block(text: str, limit: int = 65_536) -> str:
     """Several lines; newlines and tabs stay, everything harmful goes; empty when nothing can be seen."""
-    block = _HARMFUL_BUT_LINES.sub("", text[:limit].replace("\r\n", "\n"))
-    return block.strip() if _SEEN.search(block) else ""
+    block = _expression(_HARMFUL_BUT_LINES).sub("", text[:limit].replace("\r\n", "\n"))
+    return block.strip() if _expression(_SEEN).search(block) else ""
 
 
 def visible(text: str) -> str:
     r"""The same text with every harmful character spelled as `\x1b` or `\u202e`."""
-    return _HARMFUL_RUN.sub(_spell, text)
+    if text.isascii() and text.isprintable():  # most text is: nothing to look for
+        return text
+    return _expression(_HARMFUL_RUN).sub(_spell, text)
+
+
+def find_harmful(text: str) -> Iterator[re.Match[str]]:
+    """Where the harmful characters are, one by one; line breaks and tabs are among them."""
+    return _expression(_HARMFUL_RUN).finditer(text)
 
 
 def _spell(match: re.Match[str]) -> str:

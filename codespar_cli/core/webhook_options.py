@@ -43,6 +43,15 @@ def _is_name(value: Any) -> bool:
     )
 
 
+def _is_host(value: Any) -> bool:
+    """A name or an address as it stands in a `Host` header, without brackets and port."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= 253
+        and all(char.isascii() and (char.isalnum() or char in ".-:_") for char in value)
+    )
+
+
 def _is_url(value: Any) -> bool:
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
@@ -85,7 +94,16 @@ def _bounded(most: int) -> Check:
 
 
 MOST_WORKERS = 4
-SERVE: Check = table({"host": TEXT, "port": simple("a port, 0 to 65535", _is_port), "workers": _bounded(MOST_WORKERS)})
+SERVE: Check = table(
+    {
+        "host": TEXT,
+        "port": simple("a port, 0 to 65535", _is_port),
+        "workers": _bounded(MOST_WORKERS),
+        "token": REFERENCE,
+        "metrics_token": REFERENCE,
+        "hosts": listing(simple("the name of a host, without a port", _is_host)),
+    }
+)
 
 
 def _timeout(value: Any, path: Path) -> Iterator[Problem]:

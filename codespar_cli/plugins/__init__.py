@@ -6,9 +6,11 @@ Each kind's package says in `OPTIONS` which keys its built-in backends understan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-from codespar_cli.core.options import Check
+    from codespar_cli.core.options import Check
 
 BUILTINS: dict[str, dict[str, str]] = {
     "policy": {

@@ -7,15 +7,17 @@ rewrite the whole file can rewrite the whole chain: print the head with `codespa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any
-
 import apsw
 
 from codespar_cli.core.clock import to_micros
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.storage import chain_rows
 from codespar_cli.storage.chain_rows import ChainHead, ChainRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from typing import Any
 
 __all__ = ["CHAIN_SCHEMA", "ChainHead", "ChainRecord", "append", "head", "read", "verified", "verify"]
 

@@ -6,24 +6,24 @@ verifies as before.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
-
-from codespar_cli.core.canonical_json import canonical_encoder
+from codespar_cli.core import light_json
 from codespar_cli.core.clock import from_micros
+from codespar_cli.core.hashing import sha256
+from codespar_cli.core.light_typing import TYPE_CHECKING, dataclass
 from codespar_cli.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from typing import Any, TypeAlias
 
 COLUMNS = "seq, at, kind, actor, body, previous, hash"
 """`at` is in microseconds since the epoch, `body` canonical JSON."""
 
-Row: TypeAlias = tuple[int, int, str, str, str, bytes, bytes]
+Row: TypeAlias = "tuple[int, int, str, str, str, bytes, bytes]"
 _TYPES = (int, int, str, str, str, bytes, bytes)
 _DOMAIN = b"codespar chain 1"
-_canonical = canonical_encoder()
+_canonical = light_json.encoder(sort_keys=True)
 # Text that is not UTF-8 or not JSON (or too deep to be ours), a time beyond the calendar.
 _UNREADABLE = (ValueError, OverflowError, RecursionError)
 
@@ -64,7 +64,7 @@ def readable(
         for found in rows:
             place = f"record {found[0]}"
             row: Any = tuple(found)
-            body = json.loads(row[4]) if tuple(map(type, row)) == _TYPES else None
+            body = light_json.loads(row[4]) if tuple(map(type, row)) == _TYPES else None
             if not isinstance(body, dict):
                 raise broken(name, f"{place} is damaged")
             yield row, from_micros(row[1]), body
@@ -124,4 +124,4 @@ def broken(name: str | None, finding: str) -> IntegrityError:
 def _digest(seq: int, at: int, kind: str, actor: str, body: str, previous: bytes) -> bytes:
     parts = (_DOMAIN, b"%d" % seq, b"%d" % at, kind.encode(), actor.encode(), body.encode(), previous)
     # Length-prefixed, so that no two different records read as the same bytes.
-    return hashlib.sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts])).digest()
+    return sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts]))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+import os
 
-from codespar_cli.core.hooks import PolicyDecision, ToolCall
+from codespar_cli.core.calls import PolicyDecision, ToolCall
 from codespar_cli.storage.chain import CHAIN_SCHEMA, append
 from codespar_cli.storage.sqlite import Database, Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SCHEMA = Schema(application_id=0x43534701, migrations=(CHAIN_SCHEMA,))
 _LONGEST = 256
 
 
-def append_refusal(state_dir: Path, at: datetime, call: ToolCall, decision: PolicyDecision) -> None:
+def append_refusal(state_dir: str | os.PathLike[str], at: datetime, call: ToolCall, decision: PolicyDecision) -> None:
     """Append one record. Raises StoreError; the gate counts it."""
-    database = Database(state_dir / "gate.db", SCHEMA)
+    database = Database(os.path.join(state_dir, "gate.db"), SCHEMA)
     body = {
         "tenant": _short(call.context.tenant),
         "tool": _short(call.tool_name),

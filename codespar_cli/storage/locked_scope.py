@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Generic, TypeVar
+
+from codespar_cli.core.light_typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 

@@ -75,6 +75,10 @@ class Session:
         self._pipeline.sync()
         return cursor.fetchall()
 
+    def renew(self) -> None:
+        """Give what comes next a deadline of its own: for work that takes many trips."""
+        self._connection.deadline = Deadline(WAIT_S)
+
     def batches(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of one query, however many there are and however long it takes; each trip has its own deadline."""
         connection = self._connection

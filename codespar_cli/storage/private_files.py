@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.errors import StoreError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+FilePath: TypeAlias = "str | os.PathLike[str]"
+"""Stores do without `pathlib`, which takes longer to import than a store to open."""
 
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
@@ -19,7 +25,7 @@ _OTHERS_WRITE = 0o022
 _OWNER_SEARCH = 0o500
 
 
-def ensure_private_directory(path: Path) -> None:
+def ensure_private_directory(path: FilePath) -> None:
     """Create `path` as 0700, or check that it is ours. One that others can only read is tightened.
 
     Raises:
@@ -27,10 +33,10 @@ def ensure_private_directory(path: Path) -> None:
     """
     try:
         try:
-            facts = path.lstat()
+            facts = os.lstat(path)
         except FileNotFoundError:
             _make_directories(path)
-            facts = path.lstat()
+            facts = os.lstat(path)
         if not stat.S_ISDIR(facts.st_mode):
             found = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a directory"
             raise StoreError(
@@ -50,12 +56,12 @@ def ensure_private_directory(path: Path) -> None:
                 hint=f"chmod 700 {path}",
             )
         if facts.st_mode & _OTHERS:
-            path.chmod(PRIVATE_DIR)
+            os.chmod(path, PRIVATE_DIR)
     except OSError as error:
         raise StoreError(f"state directory cannot be used: {reason(error)}", file=str(path)) from error
 
 
-def ensure_private_file(path: Path) -> bool:
+def ensure_private_file(path: FilePath) -> bool:
     """Create `path` empty as 0600, or check that it is ours and nobody else's. Answers whether it was created."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
@@ -66,13 +72,13 @@ def ensure_private_file(path: Path) -> bool:
         raise StoreError(f"cannot be created: {reason(error)}", file=str(path)) from error
     os.fchmod(descriptor, PRIVATE_FILE)
     os.close(descriptor)
-    sync_directory(path.parent)
+    sync_directory(os.path.dirname(path) or os.curdir)
     return True
 
 
-def check_private_file(path: Path) -> None:
+def check_private_file(path: FilePath) -> None:
     """Raises StoreError unless `path` is a regular file of ours that nobody else can touch. FileNotFoundError passes."""
-    facts = path.lstat()
+    facts = os.lstat(path)
     if not stat.S_ISREG(facts.st_mode):
         found = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"
         raise StoreError(f"is {found}", file=str(path), hint=f"ls -l {path}")
@@ -85,33 +91,33 @@ def check_private_file(path: Path) -> None:
         )
 
 
-def facts_of(path: Path) -> os.stat_result | None:
+def facts_of(path: FilePath) -> os.stat_result | None:
     """What is at `path`, or None. Unlike `Path.exists`, which answers no on some Pythons, OSError when that is unknown."""
     try:
-        return path.stat()
+        return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def file_at(path: str | Path) -> tuple[int, int] | None:
+def file_at(path: FilePath) -> tuple[int, int] | None:
     """Which file is at `path`, by device and inode, or None. Raises OSError when that is unknown."""
     try:
-        found = os.stat(path)  # noqa: PTH116  asked for every transaction
+        found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 
 
-def store_exists(path: Path) -> bool:
+def store_exists(path: FilePath) -> bool:
     """Whether there is a store to read. One that was made and is gone counts: opening it says so. Raises StoreError."""
     try:
-        lock = facts_of(path.with_name(f"{path.name}.lock"))
+        lock = facts_of(f"{os.fspath(path)}.lock")
         return (lock is not None and lock.st_size > 0) or facts_of(path) is not None
     except OSError as error:
         raise StoreError(f"cannot be used: {reason(error)}", file=str(path), hint="codespar doctor") from error
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: FilePath) -> None:
     """Make the names in a directory durable; a new file is only as durable as its entry."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -125,18 +131,24 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _make_directories(path: Path) -> None:
+def _make_directories(path: FilePath) -> None:
     """`path` and whatever is missing above it. The umask takes from the mode, and may take the owner's own rights."""
     try:
-        path.mkdir(mode=PRIVATE_DIR)
+        os.mkdir(path, mode=PRIVATE_DIR)
     except FileNotFoundError:
-        _make_directories(path.parent)
-        path.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+        above = os.path.dirname(path) or os.curdir
+        if above == path:  # the working directory itself is gone
+            raise
+        _make_directories(above)
+        try:
+            os.mkdir(path, mode=PRIVATE_DIR)
+        except FileExistsError:
+            pass
     except FileExistsError:
         return  # somebody else has just made it, and sees to its mode
-    path.chmod(PRIVATE_DIR)
+    os.chmod(path, PRIVATE_DIR)
 
 
-def _check_owner(path: Path, facts: os.stat_result) -> None:
+def _check_owner(path: FilePath, facts: os.stat_result) -> None:
     if facts.st_uid != os.geteuid():
         raise StoreError(f"belongs to another user (uid {facts.st_uid})", file=str(path), hint=f"ls -ld {path}")

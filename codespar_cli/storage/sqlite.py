@@ -7,16 +7,13 @@ against power loss with `durability="full"`, against crashes and kill -9 with `"
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+import os
+from _thread import RLock  # what `threading.RLock` is
 
 import apsw
 
-from codespar_cli.errors import StoreError, StoreSchemaNewer
+from codespar_cli.core.light_typing import TYPE_CHECKING
+from codespar_cli.errors import StoreError
 from codespar_cli.storage import forks
 from codespar_cli.storage.locked_scope import LockedScope
 from codespar_cli.storage.patience import BusyHandler, Patience
@@ -29,17 +26,26 @@ from codespar_cli.storage.private_files import (
     store_exists,
 )
 from codespar_cli.storage.sqlite_errors import corrupt, gone, held_by_another, in_our_words, within_a_fork
+from codespar_cli.storage.store_schema import Schema, version_of
 from codespar_cli.storage.turnstile import Turnstile
 from codespar_cli.storage.write_ahead import LogLength, switch_to_wal
 
-Durability: TypeAlias = Literal["full", "normal"]
-Row: TypeAlias = tuple[Any, ...]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import Any, Literal, TypeAlias
+
+__all__ = ["BUSY_WAIT_S", "LOG_PAGES", "Database", "Durability", "Row", "Schema"]
+
+Durability: TypeAlias = 'Literal["full", "normal"]'
+Row: TypeAlias = "tuple[Any, ...]"
 
 BUSY_WAIT_S = 2.5
 # Only while others get on with opening the store: many processes may meet at a new one, on a slow disk.
 _OPEN_WAIT_S = 20.0
 # The log is folded back when it passes this many 4 KiB pages: small, since every cold start reads what is left of it.
-_CHECKPOINT_PAGES = 512
+LOG_PAGES = 512
 # Long enough for a writer who is about to commit, too short for a reader to be waited for.
 _FOLD_WAIT_S = 0.01
 _PRAGMAS = (
@@ -50,14 +56,6 @@ _PRAGMAS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """What a store looks like. `application_id` tells our files from others'; migration n makes version n."""
-
-    application_id: int
-    migrations: tuple[str, ...]
-
-
 _inherited: list[object] = []  # connections of a parent process: never closed, closing would disturb its transaction
 
 
@@ -66,21 +64,20 @@ class Database:
 
     def __init__(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         schema: Schema,
         *,
         durability: Durability = "full",
         secure_delete: bool = False,
         busy_wait_s: float = BUSY_WAIT_S,
-        log_pages: int = _CHECKPOINT_PAGES,
+        log_pages: int = LOG_PAGES,
     ) -> None:
-        self.path = path
-        self._name = str(path)
+        self._name = os.fspath(path)
         self._schema = schema
         self._durability = durability
         self._secure_delete = secure_delete
         self._busy_wait_s = busy_wait_s
-        self._mutex = threading.RLock()
+        self._mutex = RLock()
         self._connection: apsw.Connection | None = None
         self._opened_file: tuple[int, int] | None = None
         self._turnstile: Turnstile | None = None
@@ -91,40 +88,39 @@ class Database:
         forks.register(self)
 
     @property
+    def path(self) -> Path:
+        from pathlib import Path
+
+        return Path(self._name)
+
+    @property
     def exists(self) -> bool:
         """Whether there is anything to read. A store that was made and is gone counts: opening it says so."""
-        return store_exists(self.path)
+        return store_exists(self._name)
 
     def write(self) -> AbstractContextManager[apsw.Connection]:
         """A write transaction. Raises StoreBusy after a bounded wait, StoreError, StoreCorrupt."""
         return LockedScope(self._mutex, self._begin_write, self._end_write)
 
-    @contextmanager
-    def read(self) -> Iterator[apsw.Connection]:
+    def read(self) -> AbstractContextManager[apsw.Connection]:
         """One snapshot for any number of queries."""
-        with self._mutex, self._translated():
-            connection = self._open()
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                self._roll_back(connection)
+        return LockedScope(self._mutex, lambda: self._begun(True), self._end_read)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of one query."""
-        with self._mutex, self._translated():
-            return list(self._open().execute(sql, parameters))
+        with self._opened() as connection:
+            return list(connection.execute(sql, parameters))
 
     def check(self) -> None:
         """`PRAGMA quick_check`. Raises StoreCorrupt with what SQLite found."""
         for (finding,) in self.query("PRAGMA quick_check(1)"):
             if finding != "ok":
-                raise corrupt(self.path, str(finding).splitlines()[-1].lower())
+                raise corrupt(self._name, str(finding).splitlines()[-1].lower())
 
     def truncate_log(self) -> bool:
         """Move everything into the main file and empty the WAL. False when a reader is in the way."""
-        with self._mutex, self._translated():
-            busy, *_ = next(iter(self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")))
+        with self._opened() as connection:
+            busy, *_ = next(iter(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")))
             return int(busy) == 0
 
     def leave_stale_file(self) -> bool:
@@ -133,7 +129,7 @@ class Database:
         What is written to such a file is lost, and what is read from it is old. The next use opens what is at `path`
         now, or says that the store is gone. Within a transaction nothing is changed.
         """
-        with self._mutex, self._translated():
+        with LockedScope(self._mutex, lambda: None, self._raise_after):
             return self._leave_stale_file()
 
     def close(self) -> None:
@@ -148,15 +144,17 @@ class Database:
         if self._connection is not None and self._connection.in_transaction:
             self._mutex.release()  # the very thread that forks is inside
             return False
-        with suppress(apsw.Error):
+        try:
             self._drop()
+        except apsw.Error:
+            pass
         return True
 
     def let_go(self) -> None:
         self._mutex.release()
 
     def start_anew(self, *, usable: bool) -> None:
-        self._mutex = threading.RLock()  # the other may be held by a thread that the copy does not have
+        self._mutex = RLock()  # the other may be held by a thread that the copy does not have
         self._copied_open = not usable
         if self._connection is not None:
             _inherited.append(self._connection)
@@ -168,15 +166,15 @@ class Database:
     # ── opening ──
 
     @property
-    def _lock_path(self) -> Path:
+    def _lock_path(self) -> str:
         return self._beside(".lock")
 
     def _open(self) -> apsw.Connection:
         if self._connection is not None:
             return self._connection
         if self._copied_open:
-            raise within_a_fork(self.path)
-        ensure_private_directory(self.path.parent)
+            raise within_a_fork(self._name)
+        ensure_private_directory(os.path.dirname(self._name) or os.curdir)
         turnstile = Turnstile(self._lock_path)
         try:
             self._connection = self._connect(turnstile)
@@ -188,11 +186,13 @@ class Database:
 
     def _connect(self, turnstile: Turnstile) -> apsw.Connection:
         for suffix in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
+            try:
                 check_private_file(self._beside(suffix))
+            except FileNotFoundError:
+                pass
         try:
-            check_private_file(self.path)
-            made = self.path.stat().st_size > 0
+            check_private_file(self._name)
+            made = os.stat(self._name).st_size > 0
         except FileNotFoundError:
             made = False
         if made:
@@ -213,16 +213,16 @@ class Database:
     def _signs(self, turnstile: Turnstile) -> object:
         """What changes when whoever has the turnstile gets on: another has it now, or the store grows."""
         return turnstile.progress, *(
-            facts and facts.st_size for facts in (facts_of(self.path), facts_of(self._beside("-wal")))
+            facts and facts.st_size for facts in (facts_of(self._name), facts_of(self._beside("-wal")))
         )
 
-    def _beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.name + suffix)
+    def _beside(self, suffix: str) -> str:
+        return self._name + suffix
 
     def _configured(self) -> tuple[apsw.Connection, int]:
         # Looked at before it is opened: if it is replaced in between, it counts as replaced.
-        self._opened_file = file_at(self.path)
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        self._opened_file = file_at(self._name)
+        connection = apsw.Connection(self._name, flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_handler(self._busy)
             connection.set_wal_hook(self._log)
@@ -235,7 +235,7 @@ class Database:
             # The last one out must not pay for a checkpoint, and must not delete the log while others start.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.execute("BEGIN")  # one snapshot: a migration that commits in between would look like damage
-            version = self._version(connection)
+            version = version_of(connection, self._schema, self._name)
             connection.execute("COMMIT")  # `with connection` would hide why it failed: a read error would be damage
         except BaseException:
             connection.close()  # left open it would go on holding its locks
@@ -244,16 +244,16 @@ class Database:
 
     def _migrated(self, turnstile: Turnstile, patience: Patience) -> apsw.Connection:
         # Whoever gets here has the turnstile, so the state of the file is looked at afresh.
-        if turnstile.store_was_made and (not self.path.exists() or self.path.stat().st_size == 0):
-            raise gone(self.path, self._lock_path)
-        ensure_private_file(self.path)
+        if turnstile.store_was_made and (not os.path.exists(self._name) or os.stat(self._name).st_size == 0):
+            raise gone(self._name, self._lock_path)
+        ensure_private_file(self._name)
         connection, version = self._configured()
         try:
             if version == 0 and turnstile.store_was_made:
-                raise gone(self.path, self._lock_path)  # all there was, was in a log that somebody has removed
+                raise gone(self._name, self._lock_path)  # all there was, was in a log that somebody has removed
             if version < len(self._schema.migrations):
-                if not switch_to_wal(connection, str(self.path), patience.lasts):
-                    raise held_by_another(self.path, patience.waited_s)
+                if not switch_to_wal(connection, self._name, patience.lasts):
+                    raise held_by_another(self._name, patience.waited_s)
                 self._migrate(connection, version)
             if not turnstile.store_was_made:
                 turnstile.remember_store()
@@ -270,23 +270,6 @@ class Database:
         connection.execute(f"PRAGMA user_version={len(self._schema.migrations)}")
         connection.execute("COMMIT")
 
-    def _version(self, connection: apsw.Connection) -> int:
-        version = int(next(iter(connection.execute("PRAGMA user_version")))[0])
-        application = int(next(iter(connection.execute("PRAGMA application_id")))[0])
-        tables = int(next(iter(connection.execute("SELECT count(*) FROM sqlite_schema")))[0])
-        if application not in (0, self._schema.application_id) or (version == 0 and tables > 0):
-            raise corrupt(self.path, "it is not a codespar store of this kind")
-        if version > len(self._schema.migrations):
-            raise StoreSchemaNewer(
-                f"written by a newer codespar (schema {version}, this one knows {len(self._schema.migrations)})",
-                file=str(self.path),
-                hint="pip install --upgrade codespar-cli",
-            )
-        foreign = "SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1"
-        for (name,) in connection.execute(foreign):
-            raise corrupt(self.path, f"it holds a trigger or view that is not ours: {name!a}")
-        return version
-
     # ── transactions ──
 
     def _begin(self, connection: apsw.Connection) -> None:
@@ -298,7 +281,7 @@ class Database:
             self._busy.patience = patience
             connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
-            raise held_by_another(self.path, patience.waited_s) from None
+            raise held_by_another(self._name, patience.waited_s) from None
         finally:
             self._busy.patience = None
             turnstile.leave()
@@ -309,6 +292,27 @@ class Database:
             return False
         self._drop()
         return True
+
+    def _opened(self) -> AbstractContextManager[apsw.Connection]:
+        return LockedScope(self._mutex, lambda: self._begun(False), self._raise_after)
+
+    def _begun(self, snapshot: bool) -> apsw.Connection:
+        try:
+            connection = self._open()
+            if snapshot:
+                connection.execute("BEGIN")
+        except Exception as error:
+            self._raise_in_our_words(error)
+            raise
+        return connection
+
+    def _end_read(self, connection: apsw.Connection, error: BaseException | None) -> None:
+        self._roll_back(connection)
+        self._raise_after(connection, error)
+
+    def _raise_after(self, _: object, error: BaseException | None) -> None:
+        if error is not None:
+            self._raise_in_our_words(error)
 
     def _begin_write(self) -> apsw.Connection:
         try:
@@ -326,7 +330,7 @@ class Database:
             self._raise_in_our_words(error)
         elif self._copied_open:
             self._roll_back(connection)
-            raise within_a_fork(self.path)
+            raise within_a_fork(self._name)
         else:
             self._commit(connection)
 
@@ -362,6 +366,9 @@ class Database:
             self._busy.patience = Patience(_FOLD_WAIT_S)
             busy, *_ = next(iter(connection.execute("PRAGMA wal_checkpoint(RESTART)")))
             turnstile.patience_pages = 2 * pages if busy else 0
+            if not busy:
+                # It begins anew with the next write: until then whoever opens the store alone reads all of the old one.
+                connection.execute(f"PRAGMA user_version={len(self._schema.migrations)}")
         except apsw.Error:
             pass  # what was committed is committed; the next transaction finds out what is wrong with the disk
         finally:
@@ -385,15 +392,7 @@ class Database:
         if turnstile is not None:
             turnstile.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._raise_in_our_words(error)
-            raise
-
     def _raise_in_our_words(self, error: BaseException) -> None:
-        ours = in_our_words(error, self.path)
+        ours = in_our_words(error, self._name)
         if ours is not None:
             raise ours from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import apsw
 
 from codespar_cli.errors import CodesparError, StoreBusy, StoreCorrupt, StoreError
@@ -21,41 +19,41 @@ DAMAGE = (
 _UNUSABLE = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 
 
-def in_our_words(error: BaseException, path: Path) -> CodesparError | None:
+def in_our_words(error: BaseException, path: str) -> CodesparError | None:
     """The error to raise for one of SQLite or of the system; None for any other, ours included."""
     if isinstance(error, CodesparError):
         return None
     if isinstance(error, DAMAGE):
         return corrupt(path, str(error).lower())
     if isinstance(error, apsw.BusyError | apsw.LockedError):
-        return StoreBusy("the store stayed locked", file=str(path), hint=f"fuser -v {path}")
+        return StoreBusy("the store stayed locked", file=path, hint=f"fuser -v {path}")
     if isinstance(error, _UNUSABLE):
-        return StoreError(f"{str(error).lower()}", file=str(path), hint="codespar doctor")
+        return StoreError(f"{str(error).lower()}", file=path, hint="codespar doctor")
     if isinstance(error, OSError):
-        return StoreError(f"cannot be used: {reason(error)}", file=str(path), hint="codespar doctor")
+        return StoreError(f"cannot be used: {reason(error)}", file=path, hint="codespar doctor")
     return None
 
 
-def corrupt(path: Path, finding: str) -> StoreCorrupt:
+def corrupt(path: str, finding: str) -> StoreCorrupt:
     return StoreCorrupt(
         f"the store is damaged: {finding}",
-        file=str(path),
+        file=path,
         hint="keep the file, restore a backup; codespar never replaces a damaged store",
     )
 
 
-def gone(path: Path, lock: Path) -> StoreError:
+def gone(path: str, lock: str) -> StoreError:
     return StoreError(
         "the store is gone, and with it what it counted",
         code="store_missing",
-        file=str(path),
+        file=path,
         hint=f"restore it from a backup, or start anew with: rm -f {path} {lock}",
     )
 
 
-def held_by_another(path: Path, waited_s: float) -> StoreBusy:
-    return StoreBusy(f"another process held the store for {waited_s:.1f} s", file=str(path), hint=f"fuser -v {path}")
+def held_by_another(path: str, waited_s: float) -> StoreBusy:
+    return StoreBusy(f"another process held the store for {waited_s:.1f} s", file=path, hint=f"fuser -v {path}")
 
 
-def within_a_fork(path: Path) -> StoreError:
-    return StoreError("this process was forked within a transaction on the store, and cannot use it", file=str(path))
+def within_a_fork(path: str) -> StoreError:
+    return StoreError("this process was forked within a transaction on the store, and cannot use it", file=path)

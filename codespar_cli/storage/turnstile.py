@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import time
-from pathlib import Path
 
 from codespar_cli.errors import StoreBusy, StoreError
 from codespar_cli.storage.patience import Patience
@@ -28,12 +27,12 @@ _CLOSED = -1
 class Turnstile:
     """One per store: `<store>.lock`. It also remembers that the store was once made, so that a lost one is noticed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
         self._descriptor = _CLOSED
         ensure_private_file(path)
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = _opened(path)
         except OSError as error:
             raise StoreError(f"cannot be opened: {reason(error)}", file=str(path)) from error
 
@@ -44,7 +43,7 @@ class Turnstile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EINTR):
-                raise StoreError(f"cannot be locked: {reason(error)}", file=str(self.path)) from error
+                raise StoreError(f"cannot be locked: {reason(error)}", file=self.path) from error
         else:
             return
         pause = _POLL_S
@@ -58,7 +57,7 @@ class Turnstile:
             return
         raise StoreBusy(
             f"another process held the store for {patience.waited_s:.1f} s",
-            file=str(self.path),
+            file=self.path,
             hint=f"fuser -v {self.path}",
         )
 
@@ -98,3 +97,13 @@ class Turnstile:
 
     def __del__(self) -> None:
         self.close()  # a store that is let go of unclosed, as SQLite's own connection, which closes itself then
+
+
+def _opened(path: str | os.PathLike[str]) -> int:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # a store can be read there, and SQLite refuses to write it

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 from codespar_cli.core.clock import Clock, to_micros
 from codespar_cli.errors import StoreError
 from codespar_cli.server.app import Address, App
 from codespar_cli.server.link import Link, Message
+from codespar_cli.server.relay import Carrying
 from codespar_cli.server.requests import Refused, Request, Response, Room, answer
 from codespar_cli.server.serving import Ending, run
 from codespar_cli.webhooks.endpoints import Endpoint, Endpoints
@@ -35,6 +37,7 @@ class KeeperLink:
         self._link: Link | None = None
         self._count = 0
         self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._carried: dict[int, Carrying] = {}
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -55,14 +58,30 @@ class KeeperLink:
 
     async def ask(self, kind: str, *facts: Any) -> Any:
         """Raises Failed."""
-        self._count += 1
-        number = self._count
-        asked = self._asked[number] = asyncio.get_running_loop().create_future()
+        number, asked = self._awaited()
         self.tell(kind, number, *facts)
         try:
             return await asked
         finally:
-            self._asked.pop(number, None)
+            del self._asked[number]
+
+    def kept(self, index: int, address: Address) -> Address:
+        """One that the keeping process answers."""
+
+        async def carried(request: Request) -> Response:
+            number, asked = self._awaited()
+            carrying = self._carried[number] = Carrying(number, request, self.tell)
+            try:
+                return await carrying.carry(index, asked)
+            finally:
+                del self._asked[number], self._carried[number]
+
+        return address._replace(handler=carried)
+
+    def _awaited(self) -> tuple[int, asyncio.Future[Any]]:
+        self._count += 1
+        asked = self._asked[self._count] = asyncio.get_running_loop().create_future()
+        return self._count, asked
 
     async def submit(self, arrival: Arrival) -> Accepted:
         """Raises StoreError."""
@@ -94,6 +113,10 @@ class KeeperLink:
         if message == ("stop",):
             self._ending.ask()
             return
+        if message[0] == "more":
+            if carrying := self._carried.get(message[1]):
+                carrying.more()
+            return
         number, good, value = message
         asked = self._asked.get(number)
         if asked is None or asked.done():
@@ -108,8 +131,16 @@ class KeeperLink:
             os._exit(1)  # nobody is left to keep anything
 
 
-def accept(endpoints: Endpoints, clock: Clock, share: int, listening: socket.socket, link: socket.socket) -> None:
-    """Until the keeping process says otherwise. `share` is how many accepting processes there are."""
+def accept(
+    endpoints: Endpoints,
+    kept: Sequence[Address],
+    clock: Clock,
+    share: int,
+    listening: socket.socket,
+    link: socket.socket,
+) -> None:
+    """Until the keeping process says otherwise. `kept` are addresses that it answers, `share` is how many accepting
+    processes there are."""
     ending = Ending()
     keeper = KeeperLink(link, ending)
     served = {
@@ -124,7 +155,8 @@ def accept(endpoints: Endpoints, clock: Clock, share: int, listening: socket.soc
         fresh=lambda _fresh: None,
         room=Room(BODIES // share),
     )
-    app = App([*receiver.addresses, Address("GET", "/healthz", keeper.health)], log=keeper.log, life=(keeper.alive,))
+    addresses = [*receiver.addresses, Address("GET", "/healthz", keeper.health), *map(keeper.kept, count(), kept)]
+    app = App(addresses, log=keeper.log, life=(keeper.alive,))
     run(
         app,
         listening,

@@ -15,6 +15,7 @@ from codespar_cli.errors import CodesparError
 from codespar_cli.server.acceptors import STOP, Supervisor
 from codespar_cli.server.app import Log
 from codespar_cli.server.link import Link, Message
+from codespar_cli.server.relay import Answering
 from codespar_cli.server.requests import Refused
 from codespar_cli.server.serving import DRAIN_S, Ending
 from codespar_cli.webhooks.endpoints import Endpoints
@@ -34,11 +35,19 @@ class Keeping:
     """`look` is called when there is something new to read."""
 
     def __init__(
-        self, endpoints: Endpoints, commit: GroupCommit, health: Health, *, look: Callable[[], None], log: Log
+        self,
+        endpoints: Endpoints,
+        commit: GroupCommit,
+        health: Health,
+        answering: Answering,
+        *,
+        look: Callable[[], None],
+        log: Log,
     ) -> None:
         self._endpoints = endpoints
         self._commit = commit
         self._health = health
+        self._answering = answering
         self._look = look
         self._log = log
         self._links: list[Link] = []
@@ -118,6 +127,7 @@ class Keeping:
         self._links.append(found)
 
     def _lost(self, link: Link) -> None:
+        self._answering.lost(link)
         self._ready.discard(link)
         if link in self._links:
             self._links.remove(link)
@@ -132,6 +142,12 @@ class Keeping:
             self._start(self._answer_keys(link, *facts))
         elif kind == "health":
             self._start(self._answer_health(link, *facts))
+        elif kind == "request":
+            self._start(self._answering.begin(link, *facts))
+        elif kind == "piece":
+            self._answering.piece(link, *facts)
+        elif kind == "gone":
+            self._answering.gone(link, *facts)
         elif kind == "line":
             self._log(facts[0])
         elif kind == "stopping":

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from codespar_cli.core.clock import Clock
 from codespar_cli.core.hooks import IntegrationHook
 from codespar_cli.server.app import Address, App, Life, Log
+from codespar_cli.server.relay import Answering
 from codespar_cli.webhooks.endpoints import Endpoints
 from codespar_cli.webhooks.inbox.group_commit import GroupCommit
 from codespar_cli.webhooks.inbox.store import InboxStore
@@ -23,10 +24,12 @@ LEAST_RETENTION = timedelta(days=7)
 
 
 class Service(NamedTuple):
-    """`app` answers requests in this process. Where others do, `keeping` stores what they take, inside `app.alive()`."""
+    """`app` answers requests in this process. Where others do, `keeping` stores what they take, inside `app.alive()`, and
+    answers what came to the addresses that are only `kept` here."""
 
     app: App
     keeping: Keeping
+    kept: Sequence[Address]
 
 
 def service(
@@ -40,8 +43,9 @@ def service(
     retention: timedelta,
     recorded: Callable[[int], None] = lambda count: None,
     beside: Sequence[Life] = (),
+    more: Sequence[Address] = (),
 ) -> Service:
-    """`beside` lives inside of everything else: what it needs is there before it begins and until it has ended.
+    """`more` is answered, too. `beside` lives inside of everything else: what it needs is there before it begins and until it has ended.
 
     `recorded` is told of new work for routes. Create it where the event loop is not running yet, or in it.
     """
@@ -73,6 +77,7 @@ def service(
             await commit.close()
 
     health = Health(store, trouble=lambda: commit.trouble)
-    addresses = [*receiver.addresses, Address("GET", "/healthz", health.answer)]
-    keeping = Keeping(endpoints, commit, health, look=reader.look, log=log)
-    return Service(App(addresses, log=log, life=(storing, reader.alive, purge.alive, committing, *beside)), keeping)
+    addresses = [*receiver.addresses, Address("GET", "/healthz", health.answer), *more]
+    keeping = Keeping(endpoints, commit, health, Answering(more, log), look=reader.look, log=log)
+    app = App(addresses, log=log, life=(storing, reader.alive, purge.alive, committing, *beside))
+    return Service(app, keeping, more)

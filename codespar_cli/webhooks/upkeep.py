@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from codespar_cli.core.clock import Clock
 from codespar_cli.errors import CodesparError
 from codespar_cli.server.app import Log
 from codespar_cli.server.requests import Refused, Request, Response, answer
+from codespar_cli.webhooks.background import beside
 from codespar_cli.webhooks.inbox.store import InboxStore
 
 _PROBED_S = 1.0
@@ -94,14 +95,8 @@ class Purge:
         self._clock = clock
         self._log = log
 
-    @asynccontextmanager
-    async def alive(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+    def alive(self) -> AbstractAsyncContextManager[None]:
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:

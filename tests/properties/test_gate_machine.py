@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from codespar_cli.cli.views.policy import decision_json, decision_lines, trace_rows
+from codespar_cli.cli.views.policy import decision_lines, trace_rows
+from codespar_cli.core.decision_document import decision_document
 from codespar_cli.core.gate import Gate
 from codespar_cli.core.hooks import PolicyDecision, ToolCall, TraceStep
 from codespar_cli.core.registry import PluginRegistry
@@ -223,7 +224,7 @@ def test_whatever_the_fields_are_the_answer_is_sound_and_can_be_shown(allowed, f
     decision = Gate(registry).check(ToolCall("a", "t"))
     assert type(decision) is PolicyDecision
     assert decision.allowed is False or (allowed is True and not decision.requires_approval)
-    json.dumps(decision_json(decision), allow_nan=False)
+    json.dumps(decision_document(decision), allow_nan=False)
     lines = [line for line, _ in decision_lines(decision, datetime(2026, 1, 1, tzinfo=UTC))]
     assert not lines[0].startswith(("denied  None", "allowed  None"))
     trace_rows(decision)

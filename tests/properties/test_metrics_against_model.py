@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from codespar_cli.core.administration.metrics import GROUPINGS, MetricFilter
 from codespar_cli.core.globs import matches
 from codespar_cli.core.hooks import ToolMetric
-from codespar_cli.plugins.observability import aggregation, row_reader
+from codespar_cli.plugins.observability import rollup, rollup_fold, row_reader
 from codespar_cli.plugins.observability.observer import MCPObserver
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -97,7 +97,8 @@ def exact_quantile(values, share):
 
 @pytest.fixture(params=[3, 100_000], ids=["many windows", "one window"], autouse=True)
 def window(request, monkeypatch):
-    monkeypatch.setattr(aggregation, "WINDOW", request.param)
+    monkeypatch.setattr(rollup, "FOLD_ROWS", request.param)
+    monkeypatch.setattr(rollup_fold, "FOLD_ROWS", request.param)
     monkeypatch.setattr(row_reader, "WINDOW", request.param)
 
 

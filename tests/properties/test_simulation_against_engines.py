@@ -129,9 +129,14 @@ def test_an_unchanged_policy_gives_what_was_recorded(record_args, observe):
         play = Play(drawn.start, drawn.policy, drawn.policy, record_args=record_args, observe=observe)
         play.steps(drawn.history, unreserved=True)
         found = play.simulated(drawn.policy)
-        assert (found.reproduced, found.flips) == (found.replayed, ()), number
-        assert found.replayed + found.not_replayable.decisions == play.decisions, number
-        lost += found.not_replayable.decisions
+        # What was observed was let through: what this policy says of it is all there is to show.
+        flips = [("allow", *said) for said in play.old.verdicts if observe and said[0] != "allow"]
+        assert found.reproduced == found.replayed, number
+        assert [(flip.before, flip.after, flip.code) for flip in found.flips] == flips, number
+        assert found.replayed + found.as_judged + found.not_replayable.decisions == play.decisions, number
+        assert found.observed == (play.decisions if observe else 0), number
+        assert (found.as_judged if not observe else found.not_replayable.decisions) == 0, number
+        lost += found.not_replayable.decisions + found.as_judged
     assert (lost > 0) is not record_args
 
 
@@ -156,11 +161,13 @@ def test_the_flips_are_those_of_two_engines_side_by_side(observe):
         found = play.simulated(other)
         assert found.replayed == found.reproduced == play.decisions, number
         pairs = zip(play.old.verdicts, play.new.verdicts, strict=True)
-        expected = [(was, now, code) for (was, _), (now, code) in pairs if was != now]
+        answers = [("allow" if observe else was, *said) for (was, _), said in pairs]
+        expected = [(was, now, code) for was, now, code in answers if was != now]
         assert [(flip.before, flip.after, flip.code) for flip in found.flips] == expected, number
         kinds |= {(was, now) for was, now, _ in expected}
     verdicts = ("allow", "deny", "approve")
-    assert kinds == {(was, now) for was in verdicts for now in verdicts if was != now}
+    before = ("allow",) if observe else verdicts
+    assert kinds == {(was, now) for was in before for now in verdicts if was != now}
 
 
 def test_since_leaves_out_flips_and_nothing_else():

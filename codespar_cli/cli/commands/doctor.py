@@ -56,7 +56,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         return
     yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
     ill = False
-    for look in (_plugins, _references, _state_directory, _stores, _inbox):
+    for look in (_plugins, _references, _state_directory, _stores, _inbox, _hosts):
         for finding in _guarded(look, session, config):
             ill = ill or (finding.check == "policy" and finding.status == "error")
             yield finding
@@ -156,6 +156,13 @@ def _inbox(session: Session, config: Config) -> Iterator[Finding]:
     found = inbox_health(session)
     if found is not None:
         yield Finding("inbox", *found.health, found.fix)
+
+
+def _hosts(session: Session, config: Config) -> Iterator[Finding]:
+    from codespar_cli.cli.hosts_health import hosts_health
+
+    for check, status, message, fix in hosts_health(session, config):
+        yield Finding(check, status, message, fix)
 
 
 def _records(session: Session, config: Config, *, on_servers: bool) -> Iterator[Finding]:

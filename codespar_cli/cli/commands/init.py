@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from codespar_cli.errors import CodesparError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
+_ENFORCING = 'mode = "enforce"            # observe: allow everything, record what would have been denied'
+_OBSERVING = 'mode = "observe"            # allow everything, record what would have been denied; then: enforce'
+
+
+class Mode(str, Enum):
+    enforce = "enforce"
+    observe = "observe"
+
 
 @app.command()
 def init(
@@ -22,12 +31,21 @@ def init(
         typer.Option("--template", metavar="NAME", help="which policy to begin with, see `codespar policy templates`"),
     ] = "starter",
     directory: Annotated[Path, typer.Option("--dir", metavar="D", help="where to write")] = Path(),
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            "--mode",
+            help="enforce the rules, or observe: allow everything and record; asked for on a terminal, else enforce",
+        ),
+    ] = None,
 ) -> None:
     """Write a commented plugins.toml and policy.yaml that work as they are. Nothing is overwritten."""
     session: Session = context.obj
     chosen = find_template(template)
     try:
-        _write(session, chosen, directory)
+        _require_room(chosen, directory)
+        observes = mode is Mode.observe if mode is not None else _wants_to_observe(session)
+        _write(session, chosen, directory, observes=observes)
     except OSError as error:
         words = (error.strerror or str(error)).lower()
         raise CodesparError(f"{directory} cannot be written: {words}", code="not_writable") from error
@@ -36,9 +54,20 @@ def init(
     if TEST_FILE in chosen.files:
         then = f"codespar policy test {TEST_FILE}"
     session.terminal.note(f"next: {enter}codespar plugins status, then {then}")
+    if observes:
+        session.terminal.note(
+            "observe mode denies nothing; after some calls: codespar policy simulate --policy policy.yaml"
+        )
+    elif mode is None:
+        session.terminal.note('its rules are enforced; to watch first, say mode = "observe" in plugins.toml')
 
 
-def _write(session: Session, template: Template, directory: Path) -> None:
+def _wants_to_observe(session: Session) -> bool:
+    terminal = session.terminal
+    return terminal.interactive and terminal.confirm("begin with observe mode, which denies nothing and records?")
+
+
+def _require_room(template: Template, directory: Path) -> None:
     present = [name for name in template.files if (directory / name).exists()]
     if present:
         raise CodesparError(
@@ -46,8 +75,12 @@ def _write(session: Session, template: Template, directory: Path) -> None:
             code="exists",
             hint="codespar init --dir ANOTHER",
         )
+
+
+def _write(session: Session, template: Template, directory: Path, *, observes: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name in template.files:
         with (directory / name).open("x", encoding="utf-8") as file:
-            file.write((template.directory / name).read_text("utf-8"))
+            text = (template.directory / name).read_text("utf-8")
+            file.write(text.replace(_ENFORCING, _OBSERVING) if observes and name == "plugins.toml" else text)
         session.terminal.note(f"wrote {directory / name}")

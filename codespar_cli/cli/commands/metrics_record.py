@@ -50,7 +50,8 @@ def record(
     session: Session = context.obj
     if (tool is None) == (source is None):
         raise UsageError(
-            "expected a tool, or `--from FILE`", hint="codespar metrics record github/list_issues --latency-ms 120"
+            "expected a tool, or `--from FILE`" + (", not both" if tool else ""),
+            hint="codespar metrics record github/list_issues --latency-ms 120",
         )
     given = {
         "--agent": agent,

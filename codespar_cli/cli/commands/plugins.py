@@ -10,7 +10,8 @@ import typer
 from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.session import Session
-from codespar_cli.core.config import KINDS, NONE, SINGLE_KINDS, Config, shown
+from codespar_cli.core.config import Config, shown
+from codespar_cli.core.config_checks import KINDS, NONE, SINGLE_KINDS
 from codespar_cli.core.text import nearest
 from codespar_cli.errors import ConfigError, NotFoundError, UsageError
 

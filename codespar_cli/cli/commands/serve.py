@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.standing_gate import standing_gate
 from codespar_cli.core.text import visible
 from codespar_cli.core.webhook_options import MOST_WORKERS
 from codespar_cli.errors import ConfigError, UsageError
@@ -36,9 +37,10 @@ def serve(
         bool, typer.Option("--insecure-no-verify", help="take deliveries of anybody, on loopback only")
     ] = False,
 ) -> int:
-    """Receive webhooks until SIGTERM or SIGINT.
+    """Receive webhooks and answer agents until SIGTERM or SIGINT.
 
-    A delivery is verified, stored durably, and then answered. Settings are under [serve] in plugins.toml.
+    A delivery is verified, stored durably, and then answered. With `token` under [serve] in plugins.toml, agents and their
+    hosts ask the policy at /v1.
     """
     from codespar_cli.server.log import PacedLog
     from codespar_cli.server.serving import default_workers, listen, require_extra, run, url_of
@@ -46,10 +48,12 @@ def serve(
 
     session: Session = context.obj
     require_extra()
+    registry = session.registry("secrets", "integrations", "observability")
     found = receiving(
-        session.config, session.registry("secrets", "integrations"), verify=not insecure_no_verify, clock=session.clock
+        session.config, registry, verify=not insecure_no_verify, clock=session.clock, gate=standing_gate(session)
     )
-    _refuse_without_secrets(found.endpoints, session)
+    if "token" not in session.config.serve:
+        _refuse_without_secrets(found.endpoints, session)
     log = PacedLog(session.terminal.note)
     served = found.service(log)  # what a route names and nobody has is told before we listen
     settings = session.config.serve
@@ -63,7 +67,7 @@ def serve(
             session.terminal.note(line)
         ready = partial(_tell, session, found.endpoints, url_of(listening))
         stopping = partial(_say_stopping, session)
-        count = settings.get("workers", default_workers()) if workers is None else workers
+        count = workers or settings.get("workers") or (default_workers() if found.endpoints.served else 1)
         if count == 1:
             run(served.app, listening, ready=ready, stopping=stopping, log=log)
         else:
@@ -86,7 +90,7 @@ def _keep(
     from codespar_cli.server.serving import Ending, keep
     from codespar_cli.webhooks.accepting import accept
 
-    supervisor = supervised(count, listening, partial(accept, endpoints, session.clock, count))
+    supervisor = supervised(count, listening, partial(accept, endpoints, served.kept, session.clock, count))
     listening.close()
 
     async def work(ending: Ending) -> None:
@@ -151,3 +155,7 @@ def _tell(session: Session, endpoints: Endpoints, url: str) -> None:
         prefix = "" if tenant == endpoints.tenant else f"{tenant}/"
         unverified = " (nothing is verified)" if endpoints.served[tenant, provider].keys is None else ""
         session.terminal.note(f"  POST /webhooks/{prefix}{provider}{unverified}")
+    if "token" in session.config.serve:
+        session.terminal.note("  POST /v1/check, /v1/record, /v1/hook/HOST (for who has the token)")
+    if "metrics_token" in session.config.serve:
+        session.terminal.note("  GET /metrics (for who has the token)")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TextIO
 
 from codespar_cli.core.administration.metrics import (
+    PERIODS,
     CallStats,
-    CostReport,
     Grouping,
     MetricRow,
     money_text,
@@ -44,7 +42,7 @@ STATS_HEADERS = (
 UNKNOWN = "-"
 LONGEST_NAME = 48
 """Characters of a name in a table: a name may have hundreds, and would push all else off the screen."""
-_RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def tail_header() -> str:
@@ -57,72 +55,57 @@ def tail_line(row: MetricRow) -> str:
     if row.input_tokens is not None or row.output_tokens is not None:
         tokens = f"{_number(row.input_tokens)}/{_number(row.output_tokens)}"
     moment = f"{iso(row.time)[:-4]}Z"
-    names = [_name(text) for text in (row.agent, row.tool, outcome)]
-    return _columns([moment, *names, latency_text(row.latency_ms), _money(row.cost), tokens])
+    names = [name_cell(text) for text in (row.agent, row.tool, outcome)]
+    return _columns([moment, *names, latency_text(row.latency_ms), money(row.cost), tokens])
 
 
-def stats_headers(by: Grouping) -> tuple[str, ...]:
-    return (by, *STATS_HEADERS)
+def stats_headers(by: Grouping, *, drawn: bool = False) -> tuple[str, ...]:
+    return (by, *STATS_HEADERS, *(("history",) if _has_history(by, drawn) else ()))
 
 
-def stats_rows(stats: Iterable[CallStats]) -> list[tuple[object, ...]]:
+def stats_rows(stats: Iterable[CallStats], by: Grouping, *, drawn: bool = False) -> list[tuple[object, ...]]:
+    """`drawn` adds a line of the calls over the period, for who can be shown block characters."""
+    with_history = _has_history(by, drawn)
     return [
         (
-            UNKNOWN if row.key is None else _name(row.key),
+            UNKNOWN if row.key is None else name_cell(row.key),
             row.calls,
             row.errors,
             f"{row.error_rate:.1%}",
             *(latency_text(value) for value in row.latency_ms),
-            _money(row.cost),
+            money(row.cost),
             _number(row.input_tokens),
             _number(row.output_tokens),
             UNKNOWN if row.trend is None else f"{row.trend:+.0%}",
+            *((sparkline(row.history),) if with_history else ()),
         )
         for row in stats
     ]
 
 
-def costs_headers(by: Grouping) -> tuple[str, ...]:
-    return (by, "cost", "share", "calls")
+def sparkline(counts: Sequence[int]) -> str:
+    """`▁▃█ ▂`: the largest is full, nothing is blank, and anything else is seen."""
+    most = max(counts, default=0)
+    # Rounded up: one call among a million is not none.
+    return "".join(_BLOCKS[-(-count * (len(_BLOCKS) - 1) // most)] if most else _BLOCKS[0] for count in counts)
 
 
-def costs_rows(report: CostReport) -> list[tuple[object, ...]]:
-    return [
-        (
-            UNKNOWN if row.key is None else _name(row.key),
-            _money(row.cost),
-            UNKNOWN if row.share is None else f"{row.share:.1%}",
-            row.calls,
-        )
-        for row in report.rows
-    ]
+def can_draw(encoding: str | None) -> bool:
+    try:
+        _BLOCKS.encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
-def costs_summary(report: CostReport) -> str:
-    if report.total is None:
-        return "no cost is known"
-    return (
-        f"total {_readable(report.total)}; at this rate {_readable(report.forecast_day)} a day, "
-        f"{_readable(report.forecast_month)} in 30 days"
-    )
+def _has_history(by: Grouping, drawn: bool) -> bool:
+    return drawn and by not in PERIODS
 
 
 def recorded_text(calls: int, removed: str) -> str:
     """`recorded 5 calls, 4 of them older than the retention of 90d: not kept`."""
     text = f"recorded {calls} call{'' if calls == 1 else 's'}"
     return f"{text}, {removed}: not kept" if removed else text
-
-
-def write_costs_csv(report: CostReport, by: Grouping, stream: TextIO) -> None:
-    """`<by>,cost,share,calls`. A name that a spreadsheet would take for a formula gets a leading apostrophe."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(costs_headers(by))
-    for row in report.rows:
-        writer.writerow((inert_cell(row.key or ""), money_text(row.cost) or "", _share(row.share), row.calls))
-
-
-def inert_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_RUN_BY_SPREADSHEETS) else text
 
 
 def latency_text(milliseconds: float) -> str:
@@ -141,20 +124,11 @@ def _columns(cells: Sequence[str]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _money(amount: Decimal | None) -> str:
+def money(amount: Decimal | None) -> str:
     return money_text(amount) or UNKNOWN
 
 
-def _readable(amount: Decimal | None) -> str:
-    """`1,234.50`; below 1 with the digits that matter there: `0.1235`, `0.000004`."""
-    if amount is None:
-        return UNKNOWN
-    if amount == 0 or amount >= 1:
-        return f"{amount:,.2f}"
-    return _money(amount.quantize(Decimal("0.0001"))) if amount >= Decimal("0.01") else _money(amount)
-
-
-def _name(text: str) -> str:
+def name_cell(text: str) -> str:
     # Spelled out first: what is harmless on a terminal can be six times as long.
     text = visible(text)
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
@@ -162,7 +136,3 @@ def _name(text: str) -> str:
 
 def _number(count: int | None) -> str:
     return UNKNOWN if count is None else str(count)
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{share:.6f}"

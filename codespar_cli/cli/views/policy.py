@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.clock import iso_second
+from codespar_cli.core.decision_document import seconds_until
 from codespar_cli.core.durations import render_duration
 from codespar_cli.core.hooks import PolicyDecision
 
@@ -17,26 +18,6 @@ if TYPE_CHECKING:
 EXPLAINED = ("stage", "outcome", "rule", "detail")
 BUDGETS = ("rule", "scope", "window", "limit", "spent", "held", "left", "currency", "resets at")
 FINDINGS = ("where", "rule", "code", "message")
-
-
-def decision_json(decision: PolicyDecision) -> dict[str, Any]:
-    return {
-        "allowed": decision.allowed,
-        "requires_approval": decision.requires_approval,
-        "reason": decision.reason or None,
-        "code": decision.code,
-        "rule_id": decision.rule_id,
-        "stage": decision.stage,
-        "retry_after": _seconds(decision),
-        "reservation_id": decision.reservation_id,
-        "approval": decision.approval_id,
-        "never": decision.never,
-        "policy_hash": decision.policy_hash,
-        "trace": [
-            {"stage": step.stage, "outcome": step.outcome, "rule_id": step.rule_id, "detail": step.detail or None}
-            for step in decision.trace
-        ],
-    }
 
 
 def decision_lines(decision: PolicyDecision, now: datetime) -> Iterator[tuple[str, str]]:
@@ -50,7 +31,7 @@ def decision_lines(decision: PolicyDecision, now: datetime) -> Iterator[tuple[st
         yield f"reservation {decision.reservation_id}", ""
     if decision.approval_id and (decision.allowed or decision.requires_approval):
         yield f"approval {decision.approval_id}", ""
-    seconds = _seconds(decision)
+    seconds = seconds_until(decision)
     if seconds is not None:
         yield _passes(seconds, now), ""
     if decision.never:
@@ -151,12 +132,6 @@ def _why(decision: PolicyDecision) -> str:
         return f"{code}{by}".rstrip()
     what = f"{code}{by}".rstrip()
     return f"{what}: {finding}" if what else finding
-
-
-def _seconds(decision: PolicyDecision) -> float | None:
-    """`retry_after`, where it is a time; JSON has no NaN and no infinity."""
-    seconds = decision.retry_after
-    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
 
 
 def _passes(seconds: float, now: datetime) -> str:

@@ -23,6 +23,8 @@ def simulation_json(found: Simulation) -> dict[str, Any]:
         "replayed": found.replayed,
         "reproduced": found.reproduced,
         "counted": found.counted,
+        "observed": found.observed,
+        "as_judged": found.as_judged,
         "since": None if found.since is None else iso(found.since),
         "policy_hash": found.policy_hash,
         "not_replayable": {
@@ -60,6 +62,10 @@ def summary_lines(found: Simulation) -> Iterator[str]:
         rules = f"; rules that cannot be asked: {', '.join(lost.rules)}" if lost.rules else ""
         reasons = ", ".join(f"{reason} ({count})" for reason, count in lost.reasons.items())
         yield f"{_count(lost.decisions, 'decision')} not replayable: {reasons}{rules}"
+    if found.observed:
+        yield f"{_count(found.observed, 'decision')} observed: let through then, and shown is what enforce mode would answer"
+    if found.as_judged:
+        yield f"{_count(found.as_judged, 'decision')} of these as this policy judged then: arguments not recorded"
     since = "" if found.since is None else f" since {iso(found.since)}"
     told = _money(found.flips)
     yield (

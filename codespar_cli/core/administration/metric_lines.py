@@ -11,7 +11,7 @@ from datetime import datetime
 from sys import intern
 from typing import Any, Protocol
 
-from codespar_cli.core.administration.metrics import MetricRow
+from codespar_cli.core.administration.metrics import ROW_KEYS
 from codespar_cli.core.clock import parse_moment
 from codespar_cli.core.hooks import ToolMetric
 from codespar_cli.core.strict_json import loads
@@ -21,7 +21,7 @@ from codespar_cli.errors import UsageError
 MAX_LINE_BYTES = 65_536
 MAX_LINES = 1_000_000
 DEFAULT_AGENT = "agent"
-_KEYS = frozenset(MetricRow._fields)
+_KEYS = frozenset(ROW_KEYS)
 _PLACE = re.compile(r" at line 1 (?=column [0-9]+$)")
 _SAME_NAME = ("session", "project", "error_type", "cost", "cost_source", "input_tokens", "output_tokens", "decision_id")
 
@@ -64,6 +64,11 @@ def parse_metric(line: bytes, tenant: str) -> ToolMetric:
         raise _refused(_PLACE.sub(" at ", str(error))) from None
     if not isinstance(row, dict):
         raise _refused("expected an object with the keys of a row")
+    return metric_of(row, tenant)
+
+
+def metric_of(row: dict[str, Any], tenant: str) -> ToolMetric:
+    """The metric of a row. Raises UsageError."""
     for key in row:
         if key not in _KEYS:
             close = nearest(key, _KEYS)

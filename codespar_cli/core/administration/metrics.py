@@ -36,7 +36,11 @@ class MetricFilter(NamedTuple):
 
 
 class MetricRow(NamedTuple):
-    """One recorded call. Ids grow in the order of arrival and are never given twice."""
+    """One recorded call. Ids grow in the order of arrival and are never given twice.
+
+    What follows `decision_id` is for checks and is no part of the document: sizes in bytes, and a keyed digest that is
+    equal where the arguments are.
+    """
 
     id: int
     time: datetime
@@ -53,9 +57,18 @@ class MetricRow(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     decision_id: str | None
+    server: str | None = None
+    arguments_bytes: int | None = None
+    arguments_digest: bytes | None = None
+    result_bytes: int | None = None
 
     def document(self) -> dict[str, Any]:
-        return {**self._asdict(), "time": iso(self.time), "cost": money_text(self.cost)}
+        shown = dict(zip(ROW_KEYS, self, strict=False))
+        return {**shown, "time": iso(self.time), "cost": money_text(self.cost)}
+
+
+ROW_KEYS: tuple[str, ...] = MetricRow._fields[: MetricRow._fields.index("decision_id") + 1]
+"""The keys of a row's document."""
 
 
 class RowRange(NamedTuple):
@@ -87,7 +100,8 @@ class CallStats(NamedTuple):
     """What the calls of one group took, cost and broke.
 
     `cost` and tokens are sums over the calls where they are known, None where they are known of none. `trend` is the
-    change in calls against the period before (0.25 is a quarter more), None without one to compare with.
+    change in calls against the period before (0.25 is a quarter more), None without one to compare with. `history` are
+    the calls in equal parts of the period, oldest first, for a line to be drawn; it is no part of the document.
     """
 
     key: str | None
@@ -98,6 +112,7 @@ class CallStats(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     trend: float | None = None
+    history: tuple[int, ...] = ()
 
     @property
     def error_rate(self) -> float:
@@ -114,33 +129,6 @@ class CallStats(NamedTuple):
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "trend": self.trend,
-        }
-
-
-class CostShare(NamedTuple):
-    """What one group cost; `share` is its part of the total, from 0 to 1."""
-
-    key: str | None
-    cost: Decimal | None
-    share: float | None
-    calls: int
-
-
-class CostReport(NamedTuple):
-    """`total` is None when no cost is known. The forecasts are what 24 hours and 30 days cost at the period's rate."""
-
-    total: Decimal | None
-    rows: Sequence[CostShare]
-    forecast_day: Decimal | None
-    forecast_month: Decimal | None
-
-    def document(self, by: Grouping) -> dict[str, Any]:
-        return {
-            "total": money_text(self.total),
-            "rows": [
-                {by: row.key, "cost": money_text(row.cost), "share": row.share, "calls": row.calls} for row in self.rows
-            ],
-            "forecast": {"day": money_text(self.forecast_day), "month": money_text(self.forecast_month)},
         }
 
 
@@ -167,8 +155,6 @@ class MetricsReader(Protocol):
         ...
 
     def stats(self, wanted: MetricFilter, *, by: Grouping = "tool") -> Sequence[CallStats]: ...
-
-    def costs(self, wanted: MetricFilter, *, by: Grouping = "tool") -> CostReport: ...
 
 
 def money_text(amount: Decimal | None) -> str | None:

@@ -14,7 +14,8 @@ Progress: TypeAlias = Callable[[int], None]
 
 class Flip(NamedTuple):
     """A call that the other policy answers differently. `before` and `after` are allow, deny or approve; `cost` is the
-    estimate, None when nobody knows it. A code and a rule are None where there is none."""
+    estimate, None when nobody knows it. A code and a rule are None where there is none. What was observed was let
+    through: its `before` is allow, whatever the policy would have said."""
 
     at: datetime
     agent: str
@@ -41,7 +42,10 @@ class NotReplayable(NamedTuple):
 
 class Simulation(NamedTuple):
     """`replayed` decisions went through both policies, and `reproduced` of them came out as recorded: all, or there
-    would be no simulation. `counted` of them are not older than `since`; only those can be flips."""
+    would be no simulation. `counted` are not older than `since`; only those can be flips.
+
+    `observed` of those counted were made in observe mode. `as_judged` of these cannot be replayed, and stand with what
+    the record says that this very policy would have answered."""
 
     replayed: int
     reproduced: int
@@ -51,6 +55,8 @@ class Simulation(NamedTuple):
     not_replayable: NotReplayable
     currency: str
     policy_hash: str
+    observed: int = 0
+    as_judged: int = 0
 
 
 class SimulatesPolicy(Protocol):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeAlias
 
 from codespar_cli.core.clock import to_micros
 from codespar_cli.core.hooks import CostSource, ToolMetric
 from codespar_cli.errors import UsageError
+from codespar_cli.plugins.observability.argument_seal import UNKNOWN, Seal, unsealed
 from codespar_cli.plugins.observability.money import to_micro_units
 
 StoredRow: TypeAlias = tuple[Any, ...]
@@ -23,13 +24,19 @@ StoredRow: TypeAlias = tuple[Any, ...]
 MAX_TEXT = 256
 MAX_LATENCY_MS = 1e12
 MAX_TOKENS = 10**12
+FIRST_MOMENT = to_micros(datetime.min.replace(tzinfo=UTC))
+LAST_MOMENT = to_micros(datetime.max.replace(tzinfo=UTC))
 COST_SOURCES: tuple[CostSource, ...] = ("reported", "estimated", "configured", "unknown")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def admit(metric: ToolMetric, now: Callable[[], datetime]) -> StoredRow:
-    """The row of a metric. Raises UsageError (`invalid_metric`) naming the field at fault."""
+def admit(metric: ToolMetric, now: Callable[[], datetime], seal: Seal = unsealed) -> StoredRow:
+    """The row of a metric. `seal` is what is kept of its arguments.
+
+    Raises UsageError (`invalid_metric`) naming the field at fault.
+    """
     cost = _cost(metric.cost)
+    sealed = UNKNOWN if metric.arguments is None else seal(metric.arguments)
     return (
         _moment(metric.time, now),
         _tenant(metric.tenant),
@@ -45,6 +52,10 @@ def admit(metric: ToolMetric, now: Callable[[], datetime]) -> StoredRow:
         _tokens("input_tokens", metric.input_tokens),
         _tokens("output_tokens", metric.output_tokens),
         _text("decision_id", metric.decision_id),
+        _text("server", metric.server),
+        sealed.size,
+        sealed.digest,
+        _tokens("result_bytes", metric.result_bytes),
     )
 
 
@@ -57,7 +68,10 @@ def _moment(time: object, now: Callable[[], datetime]) -> int:
         return to_micros(now())
     if not isinstance(time, datetime) or time.utcoffset() is None:
         refuse("time", "a time with its offset from UTC")
-    return to_micros(time)
+    micros = to_micros(time)
+    if not FIRST_MOMENT <= micros <= LAST_MOMENT:  # 0001-01-01T00:00+14:00 lies in no year of UTC
+        refuse("time", "a time in the years 1 to 9999 of UTC")
+    return micros
 
 
 def _tenant(name: object) -> str:
@@ -103,7 +117,7 @@ def _latency(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse("latency_ms", "a number of milliseconds")
     if not 0 <= value <= MAX_LATENCY_MS:  # false for NaN as well
-        refuse("latency_ms", f"a number of milliseconds from 0 to {MAX_LATENCY_MS:.0e}")
+        refuse("latency_ms", f"a number of milliseconds from 0 to {MAX_LATENCY_MS:.0e}, found `{value}`")
     return float(value) + 0.0  # no negative zero
 
 
@@ -126,7 +140,8 @@ def _cost_source(source: object, *, known: bool) -> str:
     if source is not None and source not in COST_SOURCES:
         refuse("cost_source", "one of " + ", ".join(f"`{name}`" for name in COST_SOURCES))
     if not known:
-        return "unknown"
+        # A price table may come to a cost from tokens that nobody counted: that is to be seen on the row.
+        return "estimated" if source == "estimated" else "unknown"
     return "reported" if source is None else str(source)
 
 

@@ -24,7 +24,7 @@ def to_micro_units(amount: Cost) -> int:
     if not value.is_finite():
         raise ValueError("expected a finite amount")
     if value.is_signed() and value != 0:
-        raise ValueError("expected an amount of at least 0")
+        raise ValueError(f"expected an amount of at least 0, found `{str(value)[:60]}`")
     if value > MAX_AMOUNT:
         raise ValueError(f"expected an amount of at most {MAX_AMOUNT}")
     return int(value.quantize(_MICRO, context=_CONTEXT).scaleb(6, context=_CONTEXT))

@@ -44,7 +44,7 @@ class RowReader:
             limit = min(limit, end - start)
             rows = list(connection.execute(_page_sql(chosen), (start, end, *chosen.parameters, limit)))
         cursor = rows[-1][0] if len(rows) == limit else end
-        return MetricPage([_as_metric_row(row) for row in rows], cursor, complete=cursor == newest)
+        return MetricPage([as_metric_row(row) for row in rows], cursor, complete=cursor == newest)
 
     def last(self, wanted: MetricFilter, count: int) -> RowRange:
         """The range of the last `count` wanted rows; one window of ids is looked at after the other, backwards."""
@@ -92,7 +92,7 @@ def _backwards_sql(chosen: Selection) -> str:
     return f"SELECT id FROM calls WHERE id > ? AND id <= ?{chosen.sql} ORDER BY id DESC LIMIT ?"  # noqa: S608  own SQL
 
 
-def _as_metric_row(row: Row) -> MetricRow:
+def as_metric_row(row: Row) -> MetricRow:
     identity, time, tenant, project, session, agent, tool, latency_ms, success, error_type, cost, *rest = row
     return MetricRow(
         identity,

@@ -34,9 +34,28 @@ def select(wanted: MetricFilter) -> Selection:
         terms.append(("latency_ms >= ?", wanted.slow_ms))
     if wanted.min_cost is not None:
         terms.append(("cost >= ?", to_micro_units(wanted.min_cost)))
+    return _joined([*terms, *_names(wanted)])
+
+
+def of_series(wanted: MetricFilter) -> Selection:
+    """The same for the rollup's series, as `s`, of which a filter can only look at names and outcomes."""
+    terms = _names(wanted, "s.")
+    if wanted.tenant is not None:
+        terms.append(("s.tenant = ?", wanted.tenant if is_tenant(wanted.tenant) else None))
+    if wanted.errors:
+        terms.append(("s.outcome != ?", ""))
+    return _joined(terms)
+
+
+def _names(wanted: MetricFilter, table: str = "") -> list[tuple[str, Any]]:
+    terms: list[tuple[str, Any]] = []
     for column, pattern in (("agent", wanted.agent), ("tool", wanted.tool)):
         if pattern is not None and "*" in pattern:
-            terms.append((f"matches(?, {column})", storable(pattern)))
+            terms.append((f"matches(?, {table}{column})", storable(pattern)))
         elif pattern is not None:
-            terms.append((f"{column} = ?", capped(pattern)))
+            terms.append((f"{table}{column} = ?", capped(pattern)))
+    return terms
+
+
+def _joined(terms: list[tuple[str, Any]]) -> Selection:
     return Selection("".join(f" AND {sql}" for sql, _ in terms), tuple(value for _, value in terms))

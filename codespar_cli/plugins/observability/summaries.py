@@ -1,67 +1,54 @@
-"""The answers of `metrics stats` and `metrics costs`, from totals."""
+"""The answer of `metrics stats`, from totals."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from datetime import UTC, datetime
+from typing import TypeAlias
 
 from codespar_cli.core.administration.metrics import (
     PERIODS,
     CallStats,
-    CostReport,
-    CostShare,
     Grouping,
     MetricFilter,
 )
-from codespar_cli.core.clock import from_micros
-from codespar_cli.plugins.observability.aggregation import (
-    DAY_US,
-    HOUR_US,
-    GroupKey,
-    Totals,
-    calls_by_group,
-    label_of,
-    totals,
-)
-from codespar_cli.plugins.observability.call_store import CallStore
-from codespar_cli.plugins.observability.money import from_micro_units
+from codespar_cli.core.clock import from_micros, to_micros
+from codespar_cli.plugins.observability.rollup import UNITS, Dimension, Rollup
+from codespar_cli.plugins.observability.rollup_schema import DAY_US, HOUR_US
+from codespar_cli.plugins.observability.stores.metric_store import MetricStore
+from codespar_cli.plugins.observability.totals import Totals
 
-SHORTEST_PERIOD = timedelta(hours=1)
-"""A forecast from less would multiply a single call into a fortune."""
-_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_MICRO = Decimal(1).scaleb(-6)
+GroupKey: TypeAlias = str | int | None
+"""A name, or for hours and days their beginning in microseconds since the epoch."""
+HISTORY = 12
+"""How many parts a period's history has at most."""
 
 
-def stats(store: CallStore, wanted: MetricFilter, by: Grouping, now: datetime) -> list[CallStats]:
-    """Busiest group first; hours and days in their order."""
-    groups = totals(store, wanted, by)
-    before = _calls_before(store, wanted, by, now, groups)
-    answer = [each.stats(label_of(key, by), _change(each.calls, before.get(key))) for key, each in groups.items()]
+def stats(store: MetricStore, wanted: MetricFilter, by: Grouping, now: datetime) -> list[CallStats]:
+    """Busiest group first; hours and days in their order. Everything is read from the rollup."""
+    rollup = Rollup(store)
+    groups = {key: each for (key,), each in rollup.totals(wanted, (by,)).items()}
+    before = _calls_before(rollup, wanted, by, now, groups)
+    history = _history(store, rollup, wanted, by, now)
+    answer = [
+        each.stats(label_of(key, by), _change(each.calls, before.get(key)))._replace(history=history.get(key, ()))
+        for key, each in groups.items()
+    ]
     return sorted(answer, key=lambda row: (row.key or "") if by in PERIODS else (-row.calls, row.key or ""))
 
 
-def costs(store: CallStore, wanted: MetricFilter, by: Grouping, now: datetime) -> CostReport:
-    """Dearest group first, unknown costs last; hours and days in their order."""
-    groups = totals(store, wanted, by)
-    priced = [each.cost_micros for each in groups.values() if each.priced]
-    total = sum(priced) if priced else None
-    rows = [CostShare(label_of(key, by), each.cost, _share(each, total), each.calls) for key, each in groups.items()]
-    rows.sort(key=lambda row: (row.key or "") if by in PERIODS else (row.cost is None, -(row.cost or 0), row.key or ""))
-    elapsed = _elapsed(store, wanted, now)
-    return CostReport(
-        from_micro_units(total),
-        rows,
-        _forecast(total, elapsed, timedelta(days=1)),
-        _forecast(total, elapsed, timedelta(days=30)),
-    )
+def label_of(key: GroupKey, by: Grouping) -> str | None:
+    """The key as people read it: `2026-11-23T09:00:00Z` for an hour, `2026-11-23` for a day."""
+    if not isinstance(key, int):
+        return key
+    return from_micros(key).astimezone(UTC).strftime("%Y-%m-%d" if by == "day" else "%Y-%m-%dT%H:00:00Z")
 
 
 def _calls_before(
-    store: CallStore, wanted: MetricFilter, by: Grouping, now: datetime, groups: dict[GroupKey, Totals]
+    rollup: Rollup, wanted: MetricFilter, by: Grouping, now: datetime, groups: dict[GroupKey, Totals]
 ) -> dict[GroupKey, int]:
     """Calls in the period of the same length before, for each group; for an hour or a day in the one before it."""
     if by in PERIODS:
-        unit = DAY_US if by == "day" else HOUR_US
+        unit = UNITS[by]
         return {key + unit: each.calls for key, each in groups.items() if isinstance(key, int)}
     if wanted.since is None:
         return {}
@@ -72,34 +59,30 @@ def _calls_before(
         start = wanted.since - (end - wanted.since)
     except OverflowError:
         return {}
-    return calls_by_group(store, wanted._replace(since=start, until=wanted.since), by)
+    counts = rollup.calls(wanted._replace(since=start, until=wanted.since), (by,))
+    return {key: calls for (key,), calls in counts.items()}
+
+
+def _history(
+    store: MetricStore, rollup: Rollup, wanted: MetricFilter, by: Grouping, now: datetime
+) -> dict[GroupKey, tuple[int, ...]]:
+    """Calls of each group in equal parts of the period, oldest first; empty for groups that are periods themselves."""
+    first = store.first_time()
+    if by in PERIODS or first is None:
+        return {}
+    start = to_micros(max(first, wanted.since) if wanted.since else first)
+    end = max(to_micros(wanted.until or now), start + 1)
+    unit: Dimension = "slice" if end - start <= 2 * HOUR_US else "hour" if end - start <= 12 * DAY_US else "day"
+    start -= start % UNITS[unit]
+    width = max(-(-(end - start) // (HISTORY * UNITS[unit])), 1) * UNITS[unit]
+    parts = -(-(end - start) // width)
+    found: dict[GroupKey, list[int]] = {}
+    for (period, key), calls in rollup.calls(wanted, (unit, by)).items():
+        part = (int(period or 0) - start) // width
+        if 0 <= part < parts:  # what was made after now is counted, but has no place in a line that ends now
+            found.setdefault(key, [0] * parts)[part] += calls
+    return {key: tuple(counts) for key, counts in found.items()}
 
 
 def _change(calls: int, before: int | None) -> float | None:
     return (calls - before) / before if before else None
-
-
-def _share(group: Totals, total: int | None) -> float | None:
-    if not group.priced or total is None:
-        return None
-    return group.cost_micros / total if total else 0.0
-
-
-def _elapsed(store: CallStore, wanted: MetricFilter, now: datetime) -> timedelta:
-    """How long the period has been observed: from its beginning, or from the first record if that is later."""
-    first = store.database.query("SELECT min(time) FROM calls")[0][0] if store.exists else None
-    if first is None:
-        return SHORTEST_PERIOD
-    start = from_micros(first)
-    if wanted.since is not None:
-        start = max(start, wanted.since)
-    return max((wanted.until or now) - start, SHORTEST_PERIOD)
-
-
-def _forecast(total: int | None, elapsed: timedelta, period: timedelta) -> Decimal | None:
-    if total is None:
-        return None
-    micros = _CONTEXT.divide(
-        Decimal(total) * (period // timedelta(microseconds=1)), elapsed // timedelta(microseconds=1)
-    )
-    return micros.scaleb(-6, context=_CONTEXT).quantize(_MICRO, context=_CONTEXT)

@@ -7,37 +7,42 @@ the record is written in the same transaction. Whatever goes wrong on the way is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
+from codespar_cli.core.calls import CallContext, PolicyDecision
 from codespar_cli.core.clock import Clock, system_clock, to_micros
-from codespar_cli.core.hooks import CallContext, Cost, Health, PolicyDecision
-from codespar_cli.core.services import Services
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
 from codespar_cli.errors import CodesparError, StoreUnreachable
-from codespar_cli.plugins.policy.approvals.notice import Notifier, notifier_of
-from codespar_cli.plugins.policy.approvals.standing import NO_ARGS
+from codespar_cli.plugins.policy.decision.approval_state import NO_ARGS
 from codespar_cli.plugins.policy.decision.call import Call, is_sound, problem_with, problem_with_context
 from codespar_cli.plugins.policy.decision.consideration import consider
-from codespar_cli.plugins.policy.decision.judge import JudgeError
 from codespar_cli.plugins.policy.decision.ruling import Ruling, answer, refusal, rule_on
-from codespar_cli.plugins.policy.language.conditions import TooLong
 from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.patterns import TooLong
 from codespar_cli.plugins.policy.language.policy import Policy
-from codespar_cli.plugins.policy.language.policy_reader import load_policy
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+    from typing import Any
 
     from codespar_cli.core.administration.policy import ApprovalState, BudgetState, Finding, Settlement
     from codespar_cli.core.administration.policy_simulation import Progress, Simulation
+    from codespar_cli.core.calls import Cost
+    from codespar_cli.core.hooks import Health
+    from codespar_cli.core.services import Services
+    from codespar_cli.plugins.policy.approvals.notice import Notifier
     from codespar_cli.plugins.policy.stores.store import Transaction
 
 DEFAULT_RULES = "policy.yaml"
-_NO_CONTEXT = CallContext()
+
+
+def rules_files(options: Mapping[str, Any]) -> dict[str, str]:
+    """The rules files of a `[policy]` table, as it spells them, by the key that names each: tenants' first."""
+    tenants = {f"tenants.{name}.rules": table["rules"] for name, table in options.get("tenants", {}).items()}
+    return {**tenants, "rules": options.get("rules") or DEFAULT_RULES}
 
 
 class PolicyEngine:
@@ -75,6 +80,8 @@ class PolicyEngine:
     @classmethod
     def from_options(cls, options: Mapping[str, Any], services: Services) -> PolicyEngine:
         """Read, check and compile every rules file. Raises ConfigError with its line; touches no store."""
+        from codespar_cli.plugins.policy.language.policy_reader import load_policy
+
         return cls.over(options, services, load_policy)
 
     @classmethod
@@ -82,22 +89,27 @@ class PolicyEngine:
         cls, options: Mapping[str, Any], services: Services, load: Callable[..., Policy], backend: str = "engine"
     ) -> PolicyEngine:
         """The engine over policies that `load(path, key=…)` makes of the rules files. Raises ConfigError."""
-        named = options.get("rules")
-        tenants = {
-            name: load(services.config_dir / table["rules"], key=f"tenants.{name}.rules")
-            for name, table in options.get("tenants", {}).items()
-        }
+        from codespar_cli.plugins.policy.approvals.notice import notifier_of
+
+        policies = {key: load(services.config_dir / path, key=key) for key, path in rules_files(options).items()}
         address = StoreAddress.from_options(options, services)
+        notify = notifier_of(options, services, address)
+        return cls.of_policies(
+            policies, options, address, tenant=services.tenant, clock=services.clock, backend=backend, notify=notify
+        )
+
+    @classmethod
+    def of_policies(
+        cls, policies: Mapping[str, Policy], options: Mapping[str, Any], address: StoreAddress, **more: Any
+    ) -> PolicyEngine:
+        """The engine over policies by the key that names their file (`rules_files`); `more` is for the constructor."""
         return cls(
-            load(services.config_dir / (named or DEFAULT_RULES), key="rules"),
+            policies["rules"],
             address,
-            tenants=tenants,
-            tenant=services.tenant,
-            clock=services.clock,
+            tenants={name: policies[f"tenants.{name}.rules"] for name in options.get("tenants", {})},
             observe=options.get("mode") == "observe",
             record_args=options.get("record_args", False),
-            backend=backend,
-            notify=notifier_of(options, services, address),
+            **more,
         )
 
     # ── asked before a call ──
@@ -298,31 +310,17 @@ class PolicyEngine:
         self, policy_path: Path, since: datetime | None = None, *, progress: Progress | None = None
     ) -> Simulation:
         """What the recorded calls of this tenant would get from another policy; see `SimulatesPolicy`."""
+        from codespar_cli.plugins.policy.language.policy_reader import load_policy
         from codespar_cli.plugins.policy.replay.simulation import simulate
 
         policy = load_policy(policy_path, key="policy")
         return simulate(self._address.reading(), self._tenant, policy, since, progress)
 
     def health(self) -> Health:
-        try:
-            with self._address.reading().read() as snapshot:
-                snapshot.latest()
-                tenant = self._tenant
-                untold = self._notify and self._notify.warning(snapshot, tenant, self._hash_of(tenant))
-        except CodesparError as error:
-            return Health("error", str(error))
-        except OSError as error:
-            return Health("error", (error.strerror or str(error)).lower())
-        count = len(self._policy.rules)
-        summary = f"{count} rule{'' if count == 1 else 's'} from {os.path.basename(self._policy.file)}"  # noqa: PTH119
-        judge = self._policy.judge
-        if judge is not None:
-            summary = f"{judge.summary}; {summary}" if count else judge.summary
-        if self._observe:
-            return Health("warning", f"{summary}; observe mode denies nothing")
-        return Health("warning", f"{summary}; {untold}") if untold else Health("ok", summary)
+        from codespar_cli.plugins.policy.engine_health import health_of
 
-    # ── inside ──
+        about = (self._policy, self._address, self._notify, self._tenant, self._hash_of(self._tenant))
+        return health_of(*about, observe=self._observe)
 
     def _known_answer(
         self, agent: str, tool: str, cost: Cost | None, context: CallContext | None
@@ -379,6 +377,8 @@ class PolicyEngine:
             transaction.keep_source(policy.hash, policy.source)
 
     def _broken(self, error: Exception, context: object) -> Ruling:
+        from codespar_cli.plugins.policy.decision.judge import JudgeError
+
         code = POLICY_ERROR
         if isinstance(error, StoreUnreachable):
             code, reason = STORE_UNREACHABLE, f"the policy's store cannot be reached: {error}"

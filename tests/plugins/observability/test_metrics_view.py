@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from codespar_cli.cli.views.metrics import inert_cell, latency_text
+from codespar_cli.cli.views.metrics import latency_text
+from codespar_cli.core.spreadsheet_cells import inert_cell
 
 
 @pytest.mark.parametrize(

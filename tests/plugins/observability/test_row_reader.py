@@ -14,6 +14,8 @@ from codespar_cli.core.hooks import ToolMetric
 from codespar_cli.plugins.observability import row_reader
 from codespar_cli.plugins.observability.observer import MCPObserver
 
+STORES = ("sqlite", "postgres")
+
 
 @pytest.fixture
 def filled(observer, clock, metric):

@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
-
 from codespar_cli.core.administration.metrics import MetricFilter
+
+STORES = ("sqlite", "postgres")
 
 
 def by_key(rows):
@@ -64,43 +64,6 @@ def test_the_trend_compares_with_the_period_before(observer, metric, clock):
 def test_the_trend_of_an_hour_compares_with_the_hour_before(observer, metric, clock):
     observer.record_all([metric(time=clock() - timedelta(hours=1))] * 4 + [metric()] * 2)
     assert [row.trend for row in observer.stats(MetricFilter(), by="hour")] == [None, -0.5]
-
-
-def test_costs_are_shared_out_dearest_first(observer, metric):
-    observer.record_all([metric("a", cost=1), metric("b", cost=3), metric("c"), metric("a", cost=0)])
-    report = observer.costs(MetricFilter())
-    assert report.total == 4
-    assert [(row.key, row.cost, row.share, row.calls) for row in report.rows] == [
-        ("b", 3, 0.75, 1),
-        ("a", 1, 0.25, 2),
-        ("c", None, None, 1),
-    ]
-
-
-def test_no_known_cost_is_no_total_and_no_forecast(observer, metric):
-    observer.record(metric())
-    assert observer.costs(MetricFilter()).document("tool") == {
-        "total": None,
-        "rows": [{"tool": "git/push", "cost": None, "share": None, "calls": 1}],
-        "forecast": {"day": None, "month": None},
-    }
-
-
-@pytest.mark.parametrize(
-    ("age", "since", "day"),
-    [
-        (timedelta(hours=12), None, 2),
-        (timedelta(hours=12), timedelta(hours=24), 2),
-        (timedelta(days=9), timedelta(days=10), Decimal("0.111111")),
-        (timedelta(seconds=1), None, 24),
-        (timedelta(days=-3), None, 24),
-    ],
-)
-def test_the_forecast_is_the_rate_since_the_first_record(observer, metric, clock, age, since, day):
-    observer.record(metric(cost=1, time=clock() - age))
-    report = observer.costs(MetricFilter(since=clock() - since if since else None))
-    assert report.forecast_day == day
-    assert report.forecast_month == pytest.approx(30 * day, abs=Decimal("0.0001"))
 
 
 def test_get_stats_speaks_as_the_command_does(observer, metric):

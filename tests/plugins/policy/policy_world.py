@@ -10,8 +10,8 @@ from codespar_cli.core.clock import to_micros
 from codespar_cli.core.hooks import CallContext, PolicyDecision
 from codespar_cli.plugins.policy.engine import PolicyEngine
 from codespar_cli.plugins.policy.language.policy_reader import compile_policy
+from codespar_cli.plugins.policy.stores.counters import Record
 from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
-from codespar_cli.plugins.policy.stores.store import Record
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday

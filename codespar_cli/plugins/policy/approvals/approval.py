@@ -6,19 +6,17 @@ stored, it is read off the votes and the clock, so that nobody has to be there f
 
 from __future__ import annotations
 
-import json
-import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
 
+from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
 from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, UsageError
-from codespar_cli.plugins.policy.approvals.args_preview import mixes_alphabets
+from codespar_cli.plugins.policy.stores.counters import COLUMNS
 
-Status: TypeAlias = Literal["pending", "approved", "denied", "expired", "used"]
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
 
-COLUMNS = ("token", "tenant", "digest", "agent", "tool", "created_at", "expires_at")
-"""What stores keep in columns of their own, to look requests up by."""
+Status: TypeAlias = 'Literal["pending", "approved", "denied", "expired", "used"]'
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
 _LENGTH = 8
@@ -132,6 +130,8 @@ def _check_name(name: str) -> None:
     seen = name.isprintable() and visible(name) == name and _BLANK not in name
     if not name or len(name) > _LONGEST_NAME or not seen or name != name.strip():
         raise UsageError("--as: expected a name of 1 to 128 printable characters", code="invalid_name")
+    from codespar_cli.plugins.policy.approvals.args_preview import mixes_alphabets
+
     if mixes_alphabets(name):
         # A Cyrillic `а` would make a second `ann` that nobody can tell from the first.
         raise UsageError(
@@ -141,12 +141,16 @@ def _check_name(name: str) -> None:
 
 def folded(name: str) -> str:
     """A name without width and case: of two that fold alike one is the other. Twice, because folding case can undo a normal form."""
+    import unicodedata
+
     for _ in range(2):
         name = unicodedata.normalize("NFKC", name.casefold())
     return " ".join(name.split())
 
 
 def _composed(name: str) -> str:
+    import unicodedata
+
     return unicodedata.normalize("NFC", name)
 
 
@@ -161,6 +165,8 @@ def _not_eligible(approval: Approval, name: str) -> CodesparError:
 
 def to_text(approval: Approval) -> str:
     """For a store: what its columns do not hold."""
+    import json
+
     facts = approval._asdict()
     for name in COLUMNS:
         del facts[name]
@@ -169,6 +175,8 @@ def to_text(approval: Approval) -> str:
 
 def from_text(columns: Sequence[Any], text: str) -> Approval:
     """Raises ValueError for what `to_text` did not write."""
+    import json
+
     try:
         facts = json.loads(text)
         needs = tuple(Need(rule, int(quorum), tuple(who), bool(own)) for rule, quorum, who, own in facts.pop("needs"))

@@ -13,9 +13,13 @@ import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.decision.approval_state import Preview
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_TEXT = 400
 _LONGEST = 4096
@@ -46,17 +50,11 @@ _MASK = "(not shown)"
 _ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 
 
-class Preview(NamedTuple):
-    """`hidden` values sound or look secret and are not in the text, or not whole; `complete` is False when it was cut
-    short."""
-
-    text: str
-    hidden: int
-    complete: bool
-
-
-def preview_of(args: Mapping[str, Any]) -> Preview:
+def preview_of(args: Mapping[str, Any], directory: str | None = None) -> Preview:
+    """`directory` is where a host makes the call, which is part of what is approved."""
     writer = _Writer()
+    if directory is not None:  # in front, where no long argument cuts it off
+        writer.put_place(directory)
     writer.put(args)
     return Preview("".join(writer.parts) + ("" if writer.left >= 0 else " …"), writer.hidden, writer.complete)
 
@@ -94,6 +92,11 @@ class _Writer:
             self._put_text(masked)
         else:
             self._write(str(value) if isinstance(value, Decimal) else json.dumps(value))
+
+    def put_place(self, directory: str) -> None:
+        self._write("in ")
+        self._put_text(directory)
+        self._write(": ")
 
     def _put_mapping(self, value: Mapping[str, Any]) -> None:
         self._write("{")

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.plugins.policy.decision.call import Call
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _EXACT = 2**53 - 1
 _DEEPEST = 64
@@ -36,6 +39,9 @@ def digest_of(call: Call) -> str:
     if context.environment is not None:
         # Rules ask for it, so a yes to staging must not be a yes to production.
         facts["environment"] = context.environment
+    if isinstance(directory := context.attributes.get("cwd"), str):
+        # The same words do something else somewhere else: `rm -rf build`.
+        facts["cwd"] = directory
     try:
         return hashlib.sha256(rfc8785.dumps(facts)).hexdigest()
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:

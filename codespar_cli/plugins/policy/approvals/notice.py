@@ -10,15 +10,18 @@ import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
 
 from codespar_cli.core.clock import Clock, from_micros, iso, iso_second, system_clock, to_micros
+from codespar_cli.core.light_typing import TYPE_CHECKING, Protocol
 from codespar_cli.core.services import Services
 from codespar_cli.plugins.policy.approvals.approval import Approval
 from codespar_cli.plugins.policy.stores.store import Snapshot
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
-Notify: TypeAlias = Callable[[Approval], None]
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+Notify: TypeAlias = "Callable[[Approval], None]"
 """Must return at once and never raise: an agent waits for its answer."""
 
 LINGER_S = 10.0

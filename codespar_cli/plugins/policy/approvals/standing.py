@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from codespar_cli.core.light_typing import Protocol
 from codespar_cli.plugins.policy.approvals.approval import Approval, Need, as_token, new_token
-from codespar_cli.plugins.policy.approvals.args_preview import Preview
+from codespar_cli.plugins.policy.decision.approval_state import NO_ARGS, Preview, Standing
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.language.rules import Approve
 from codespar_cli.plugins.policy.stores.store import Snapshot
 
-State: TypeAlias = Literal["none", "waiting", "granted", "refused"]
 # Attributes that say on whose behalf an agent acts: that person asked, and cannot approve.
 _OWNERS = ("owner", "user")
 MOST_WAITING = 100
 """How many requests of one agent may wait at once: a queue that nobody can read through is approved unread."""
-
-
-NO_ARGS = Preview("", 0, complete=True)
 
 
 class Bound(Protocol):
@@ -30,18 +26,6 @@ class Bound(Protocol):
 
     @property
     def unbound(self) -> str | None: ...
-
-
-class Standing(NamedTuple):
-    """`refused` says why in `reason`; `digest` is what a new request is bound to."""
-
-    state: State
-    digest: str = ""
-    approval: Approval | None = None
-    reason: str = ""
-
-
-UNASKED = Standing("none")
 
 
 def standing_of(call: Call, rules: Sequence[Approve], bound: Bound, snapshot: Snapshot, now: int) -> Standing:
@@ -150,4 +134,4 @@ def _difference(approval: Approval, call: Call) -> str:
     ):
         if was != given:
             return f"approval {approval.token} was given for another {name}"
-    return f"approval {approval.token} was given for another cost or other arguments"
+    return f"approval {approval.token} was given for another cost, other arguments or another directory"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from codespar_cli.core.hooks import CallContext
+from codespar_cli.core.calls import CallContext
 from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.language.money import as_amount, to_micros
 from codespar_cli.plugins.policy.language.patterns import TOOL_CHARACTERS

@@ -6,15 +6,15 @@ would be shown. Only the clock, the counters and the requests are left to the tr
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from codespar_cli.plugins.policy.approvals.args_preview import Preview, preview_of
-from codespar_cli.plugins.policy.approvals.binding import digest_of
-from codespar_cli.plugins.policy.approvals.standing import NO_ARGS
+from codespar_cli.core.light_typing import NamedTuple
+from codespar_cli.plugins.policy.decision.approval_state import NO_ARGS, Preview
 from codespar_cli.plugins.policy.decision.call import Call
-from codespar_cli.plugins.policy.decision.judge import Judgement
 from codespar_cli.plugins.policy.decision.stages import Findings, examine
-from codespar_cli.plugins.policy.language.conditions import TooLong
+from codespar_cli.plugins.policy.language.patterns import TooLong
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.plugins.policy.decision.judge import Judgement
 
 
 class Considered(NamedTuple):
@@ -48,12 +48,16 @@ def consider(call: Call, now: int, *, asks: bool) -> Considered:
         findings.allow = judgement.allow
     if not asks or not findings.approvals or findings.denies:
         return Considered(findings)
+    from codespar_cli.plugins.policy.approvals.args_preview import preview_of
+    from codespar_cli.plugins.policy.approvals.binding import digest_of
+
     try:
         digest = digest_of(call)
     except ValueError as error:
         return Considered(findings, unbound=f"no approval can be bound to this call: {error}")
-    args = call.context.args
-    return Considered(findings, digest=digest, preview=NO_ARGS if args is None else preview_of(args))
+    args, directory = call.context.args, call.context.attributes.get("cwd")
+    shown = NO_ARGS if args is None else preview_of(args, directory if isinstance(directory, str) else None)
+    return Considered(findings, digest=digest, preview=shown)
 
 
 def _judged(call: Call, now: int) -> Judgement | None:

@@ -5,13 +5,16 @@ Time alone only ever frees a counter, so each has one least moment from which it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.language.money import grouped
-from codespar_cli.plugins.policy.language.rates import Bucket
 from codespar_cli.plugins.policy.language.rules import Budget, Rate, scope_of
-from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Snapshot, Transaction
+from codespar_cli.plugins.policy.stores.counters import CounterKey, CounterState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from codespar_cli.plugins.policy.decision.call import Call
+    from codespar_cli.plugins.policy.stores.store import Snapshot, Transaction
 
 _NO_KEY = CounterKey("", "", "", "", "", "")
 
@@ -63,7 +66,7 @@ def _asked(
     rule: Budget | Rate, call: Call, key: CounterKey, state: CounterState, snapshot: Snapshot | None, now: int
 ) -> Counted:
     if isinstance(rule, Rate):
-        if isinstance(rule.limit, Bucket):
+        if rule.limit.kind == "bucket":
             at = rule.limit.passes_at(state.used)
             return Counted(rule, key, 1, state, at <= now, at)
         amount, limit = 1, rule.limit.count
@@ -92,7 +95,7 @@ def consume_rate(counted: Counted, transaction: Transaction, now: int) -> None:
     """Take the token of a rate that passed."""
     rule = counted.rule
     assert isinstance(rule, Rate)
-    if isinstance(rule.limit, Bucket):
+    if rule.limit.kind == "bucket":
         transaction.arrive(counted.key, rule.limit.after_call(counted.state.used, now))
     else:
         transaction.count(counted.key, 1, now, now)
@@ -108,7 +111,7 @@ def describe(counted: Counted) -> str:
     """`4,980.00 of 5,000.00 USD spent, 30.00 asked`."""
     rule, state = counted.rule, counted.state
     if isinstance(rule, Rate):
-        if isinstance(rule.limit, Bucket):
+        if rule.limit.kind == "bucket":
             return f"{rule.text}, {'a token is free' if counted.passes else 'no token is free'}"
         return f"{state.used} of {rule.text} used"
     held = f", {grouped(state.held)} held" if state.held else ""

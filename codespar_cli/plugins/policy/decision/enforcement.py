@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
-from codespar_cli.core.hooks import CallContext, PolicyDecision
+from codespar_cli.core.calls import CallContext
+from codespar_cli.core.light_typing import NamedTuple
 from codespar_cli.errors import CodesparError
-from codespar_cli.plugins.policy.approvals.approval import Approval
-from codespar_cli.plugins.policy.approvals.args_preview import Preview
-from codespar_cli.plugins.policy.approvals.standing import new_request
-from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import consume_rate, hold_until
 from codespar_cli.plugins.policy.decision.record import Spelled, decision_body, put_args, shown, spell
 from codespar_cli.plugins.policy.decision.ruling import Ruling, answer
 from codespar_cli.plugins.policy.language.rules import Budget
-from codespar_cli.plugins.policy.stores.store import Hold, Transaction
-from codespar_cli.plugins.policy.stores.store_address import StoreAddress
+from codespar_cli.plugins.policy.stores.counters import Hold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.core.calls import PolicyDecision
+    from codespar_cli.plugins.policy.approvals.approval import Approval
+    from codespar_cli.plugins.policy.decision.approval_state import Preview
+    from codespar_cli.plugins.policy.decision.call import Call
+    from codespar_cli.plugins.policy.stores.store import Transaction
+    from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 
 class Asked(NamedTuple):
@@ -79,6 +83,8 @@ def record_failure(
 
 
 def _asked_for(transaction: Transaction, call: Call, ruling: Ruling, preview: Preview) -> Approval:
+    from codespar_cli.plugins.policy.approvals.standing import new_request
+
     while True:
         digest = ruling.standing.digest
         request = new_request(call, ruling.approvals, digest, ruling.seen, preview=preview, also=ruling.also)

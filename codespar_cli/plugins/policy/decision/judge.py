@@ -6,10 +6,12 @@ evaluation is `policy_error`, never a rule that was skipped.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
-from codespar_cli.core.hooks import CallContext
+from codespar_cli.core.light_typing import NamedTuple, Protocol
 from codespar_cli.plugins.policy.language.rules import Allow, Approve, Deny
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.core.calls import CallContext
 
 
 class Judgement(NamedTuple):

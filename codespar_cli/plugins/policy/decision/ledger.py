@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
 from codespar_cli.core.administration.policy import BudgetState, Settlement
 from codespar_cli.core.clock import from_micros
+from codespar_cli.core.light_typing import NamedTuple
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import key_of
 from codespar_cli.plugins.policy.decision.record import plain as as_json
@@ -19,7 +19,8 @@ from codespar_cli.plugins.policy.language.money import from_micros as money
 from codespar_cli.plugins.policy.language.money import plain, to_micros
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Budget
-from codespar_cli.plugins.policy.stores.store import CounterKey, Hold, Snapshot, Transaction
+from codespar_cli.plugins.policy.stores.counters import CounterKey, Hold
+from codespar_cli.plugins.policy.stores.store import Snapshot, Transaction
 
 
 class Usage(NamedTuple):

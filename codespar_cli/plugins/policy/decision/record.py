@@ -6,17 +6,20 @@ same arguments to whoever has the store, and nothing to anybody else. `record_ar
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
 
+from codespar_cli.core import light_json
+from codespar_cli.core.calls import CallContext, PolicyDecision, TraceStep
 from codespar_cli.core.clock import from_micros, iso
-from codespar_cli.core.hooks import CallContext, PolicyDecision, TraceStep
+from codespar_cli.core.hashing import keyed_digest, sha256
+from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
 from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.decision.counting import Counted
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LARGEST = 64 * 1024
 _SHOWN = 300
@@ -118,7 +121,7 @@ def spell(context: object) -> Spelled:
     if context.args is None:
         return _NOTHING if attributes is None else Spelled(None, b"", attributes)
     text = canonical(context.args)
-    return Spelled(text, b"" if text is None else hashlib.sha256(text.encode()).digest(), attributes)
+    return Spelled(text, b"" if text is None else sha256(text.encode()), attributes)
 
 
 def put_args(body: dict[str, Any], spelled: Spelled, key: bytes, *, whole: bool) -> None:
@@ -127,9 +130,9 @@ def put_args(body: dict[str, Any], spelled: Spelled, key: bytes, *, whole: bool)
     if text is None:
         body["args_unreadable"] = True
     elif whole and len(text) <= _LARGEST:
-        body["args"] = json.loads(text)
+        body["args"] = light_json.loads(text)
     else:
-        body["args_digest"] = hashlib.blake2b(spelled.digest, key=key, digest_size=16).hexdigest()
+        body["args_digest"] = keyed_digest(spelled.digest, key).hex()
 
 
 def canonical(value: object) -> str | None:
@@ -137,7 +140,7 @@ def canonical(value: object) -> str | None:
     try:
         if not _is_bounded(value):
             return None
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+        return light_json.encoder(sort_keys=True, default=_plain, check_circular=True)(value)
     except Exception:  # arguments are anything, and so is what their methods raise
         return None
 
@@ -164,7 +167,7 @@ def _is_bounded(value: object) -> bool:
 def plain(value: object) -> Any:
     """The same value as JSON has it; what JSON cannot hold is told by its type."""
     text = canonical(value)
-    return json.loads(text) if text is not None and len(text) <= _LARGEST else "unreadable"
+    return light_json.loads(text) if text is not None and len(text) <= _LARGEST else "unreadable"
 
 
 def shown(value: object) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from codespar_cli.core.calls import PolicyDecision, TraceStep
 from codespar_cli.core.clock import from_micros
-from codespar_cli.core.hooks import PolicyDecision, TraceStep
-from codespar_cli.plugins.policy.approvals.standing import UNASKED, Standing, standing_of
+from codespar_cli.core.light_typing import NamedTuple
+from codespar_cli.plugins.policy.decision.approval_state import UNASKED, Standing
 from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.consideration import Considered, consider
 from codespar_cli.plugins.policy.decision.counting import Counted, ask, unpriced
@@ -15,7 +15,10 @@ from codespar_cli.plugins.policy.decision.stages import shut
 from codespar_cli.plugins.policy.decision.verdict import Failure, Retry, failure_of, later_failure, retry_of, trace_of
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Approve
-from codespar_cli.plugins.policy.stores.store import Snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.plugins.policy.stores.store import Snapshot
 
 _IN_TIME = frozenset({"budget_exceeded", "rate_limited", "outside_window"})
 
@@ -71,6 +74,8 @@ def rule_on(
         counted = unpriced(findings.counting)
     standing, also = UNASKED, None
     if findings.approvals and not findings.denies and snapshot is not None and space == "enforce":
+        from codespar_cli.plugins.policy.approvals.standing import standing_of
+
         standing = standing_of(call, findings.approvals, considered, snapshot, seen)
     failure = failure_of(call, findings, counted, moment, standing)
     allow = findings.allow.id if findings.allow is not None else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
 
-from codespar_cli.core.hooks import CallContext
-from codespar_cli.plugins.policy.language.policy import Plan
-from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rate, Window
-from codespar_cli.plugins.policy.language.zones import Zone
+    from codespar_cli.core.calls import CallContext
+    from codespar_cli.plugins.policy.language.policy import Plan
+    from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rate, Window
+    from codespar_cli.plugins.policy.language.zones import Zone
 
 
 class Findings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codespar_cli.core.administration.policy import Settlement
-from codespar_cli.core.hooks import CallContext, Cost
+from codespar_cli.core.calls import CallContext, Cost
 from codespar_cli.core.text import visible
 from codespar_cli.errors import NotFoundError, UsageError
 from codespar_cli.plugins.policy.decision.call import Call, problem_with
@@ -11,7 +11,8 @@ from codespar_cli.plugins.policy.decision.ledger import Usage, count_unreserved,
 from codespar_cli.plugins.policy.language.money import as_amount
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Budget
-from codespar_cli.plugins.policy.stores.store import Hold, Snapshot
+from codespar_cli.plugins.policy.stores.counters import Hold
+from codespar_cli.plugins.policy.stores.store import Snapshot
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 

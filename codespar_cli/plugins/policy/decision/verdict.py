@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
-
+from codespar_cli.core.calls import TraceStep
 from codespar_cli.core.clock import from_micros, to_micros
-from codespar_cli.core.hooks import TraceStep
+from codespar_cli.core.light_typing import NamedTuple
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.approvals.standing import Standing, need_of
-from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import Counted, describe
-from codespar_cli.plugins.policy.decision.stages import Findings
 from codespar_cli.plugins.policy.language.rules import Budget, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from codespar_cli.plugins.policy.decision.approval_state import Standing
+    from codespar_cli.plugins.policy.decision.call import Call
+    from codespar_cli.plugins.policy.decision.stages import Findings
 
 
 class Failure(NamedTuple):
@@ -135,6 +138,8 @@ def _approval_steps(findings: Findings, standing: Standing) -> list[TraceStep]:
     approval = standing.approval
     if approval is None:
         return [rule.step for rule in findings.approvals]
+    from codespar_cli.plugins.policy.approvals.standing import need_of
+
     outcome = {"granted": "pass", "refused": "fail"}.get(standing.state, "approve")
     so_far = [(rule, approval.in_favour(need_of(rule))) for rule in findings.approvals]
     return [

@@ -22,7 +22,7 @@ from codespar_cli.plugins.policy.foreign.cedar_entities import Entities
 from codespar_cli.plugins.policy.foreign.cedar_text import Statement, check_nesting, line_of_error, statements
 from codespar_cli.plugins.policy.foreign.cedar_values import context_of, record_of
 from codespar_cli.plugins.policy.foreign.foreign_policy import Sources, engine_over, rule_of
-from codespar_cli.plugins.policy.language.document import Refused
+from codespar_cli.plugins.policy.language.nodes import Refused
 from codespar_cli.plugins.policy.language.rules import Allow, Approve, Deny, Rule
 from codespar_cli.plugins.policy.language.tool_names import every_name
 

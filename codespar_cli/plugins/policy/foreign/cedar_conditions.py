@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from codespar_cli.plugins.policy.foreign.cedar_text import Statement, Token, tokens
-from codespar_cli.plugins.policy.language.document import Refused
+from codespar_cli.plugins.policy.language.nodes import Refused
 
 # Longer ones are left to Cedar: what is nested deep enough to exhaust a stack is written with more words than these.
 _LONGEST = 500

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from codespar_cli.plugins.policy.language.document import Refused
+from codespar_cli.plugins.policy.language.nodes import Refused
 
 MAX_DEPTH = 64
 MAX_CHOICES = 256

@@ -18,7 +18,8 @@ from codespar_cli.core.services import Services
 from codespar_cli.core.text import visible
 from codespar_cli.errors import ConfigError
 from codespar_cli.plugins.policy.engine import DEFAULT_RULES, PolicyEngine
-from codespar_cli.plugins.policy.language.document import MAX_BYTES, Listing, Scalar, Table, parse
+from codespar_cli.plugins.policy.language.document import MAX_BYTES, parse
+from codespar_cli.plugins.policy.language.nodes import Listing, Scalar, Table
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.policy_reader import compile_policy
 from codespar_cli.plugins.policy.language.rule_reader import read_rule

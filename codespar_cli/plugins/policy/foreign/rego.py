@@ -29,7 +29,7 @@ from codespar_cli.plugins.policy.foreign.rego_text import (
     parsed,
 )
 from codespar_cli.plugins.policy.foreign.rego_values import allow_in, approvals_in, denies_in, input_of, input_text
-from codespar_cli.plugins.policy.language.document import Refused
+from codespar_cli.plugins.policy.language.nodes import Refused
 from codespar_cli.plugins.policy.language.tool_names import every_name
 
 _PLACE = re.compile(r"--> file(\d+):(\d+):\d+")

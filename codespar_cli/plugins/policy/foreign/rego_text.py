@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from codespar_cli.plugins.policy.language.document import Refused
+from codespar_cli.plugins.policy.language.nodes import Refused
 
 MAX_DEPTH = 10
 MAX_ROUND = 30

@@ -13,8 +13,8 @@ from codespar_cli.core.hooks import CallContext
 from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.decision.judge import JudgeError
 from codespar_cli.plugins.policy.foreign.foreign_policy import rule_of
-from codespar_cli.plugins.policy.language.document import Refused
 from codespar_cli.plugins.policy.language.money import to_micros
+from codespar_cli.plugins.policy.language.nodes import Refused
 from codespar_cli.plugins.policy.language.patterns import LETTERS_AND_DIGITS
 from codespar_cli.plugins.policy.language.rules import Allow, Approve, Deny, Rule
 

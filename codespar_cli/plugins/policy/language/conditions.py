@@ -13,19 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from operator import ge, gt, le, lt
-from typing import Any, TypeAlias
 
+from codespar_cli.core.calls import CallContext
 from codespar_cli.core.globs import Matcher
-from codespar_cli.core.hooks import CallContext
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.text import visible
-from codespar_cli.errors import UsageError
-from codespar_cli.plugins.policy.language.document import Listing, Node, Refused, Table, mismatch
 from codespar_cli.plugins.policy.language.fields import Value, entries_of, suggestion, text_of, value_of
-from codespar_cli.plugins.policy.language.patterns import name_pattern
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, Table, mismatch
+from codespar_cli.plugins.policy.language.patterns import TooLong, name_pattern
 
-When: TypeAlias = Callable[[Decimal | None, CallContext], bool]
-_Lookup: TypeAlias = Callable[[Decimal | None, CallContext], Any]
-_Test: TypeAlias = Callable[[Any], bool]
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+When: TypeAlias = "Callable[[Decimal | None, CallContext], bool]"
+_Lookup: TypeAlias = "Callable[[Decimal | None, CallContext], Any]"
+_Test: TypeAlias = "Callable[[Any], bool]"
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 _OPERATORS = (*_ORDER, "not", "glob")
@@ -33,12 +35,6 @@ _OPERATORS = (*_ORDER, "not", "glob")
 LARGEST_TEXT = 32 * 1024
 # No bound in a rules file comes near it.
 _BEYOND = 1 << 256
-
-
-class TooLong(UsageError):
-    """A text in the call is longer than a glob judges."""
-
-    code = "invalid_request"
 
 
 class Condition:

@@ -7,58 +7,19 @@ never needs (anchors, tags, several documents, deep nesting) is refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.text import visible
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, Scalar, Table, describe
+
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 32
 # Where a value begins: after a key, a dash, a bracket or a comma.
-_STAR = re.compile(r"(?:^|[:\-]\s|[\[{,])\s*(\*[^\s,\]}:]*)")
-
-
-class Refused(Exception):
-    """Something in the file cannot stand. The reader of the whole file adds the file's name."""
-
-    def __init__(self, line: int | None, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.line = line
-        self.message = message
-        self.hint = hint
-
-
-class Scalar:
-    """One value as it was written; `plain` without quotes."""
-
-    __slots__ = ("line", "plain", "text")
-
-    def __init__(self, text: str, plain: bool, line: int) -> None:
-        self.text = text
-        self.plain = plain
-        self.line = line
-
-
-class Listing:
-    __slots__ = ("items", "line")
-
-    def __init__(self, line: int) -> None:
-        self.items: list[Node] = []
-        self.line = line
-
-
-class Table:
-    """Keys are text and unique."""
-
-    __slots__ = ("entries", "line")
-
-    def __init__(self, line: int) -> None:
-        self.entries: dict[str, tuple[Scalar, Node]] = {}
-        self.line = line
-
-
-Node: TypeAlias = Scalar | Listing | Table
+_STAR = r"(?:^|[:\-]\s|[\[{,])\s*(\*[^\s,\]}:]*)"
 
 
 def parse(data: bytes) -> Node:
@@ -84,20 +45,6 @@ def parse(data: bytes) -> Node:
         raise Refused(mark.line + 1 if mark else None, f"not YAML: {problem}") from None
     except yaml.YAMLError as error:
         raise Refused(_line_of_bad_character(text), f"not YAML: {_first_line(error)}") from None
-
-
-def mismatch(expected: str, node: Node) -> ValueError:
-    """The error for a node that is something else than it should be."""
-    return ValueError(f"expected {expected}, found {describe(node)}")
-
-
-def describe(node: Node) -> str:
-    """A node as an error shows it."""
-    if isinstance(node, Table):
-        return "a table"
-    if isinstance(node, Listing):
-        return "a list"
-    return f"`{visible(node.text[:60])}`" if node.text else "nothing"
 
 
 class _Builder:
@@ -169,7 +116,9 @@ def _often_meant(line: str) -> tuple[str, str] | None:
     """What YAML refuses and people write, as a message and a hint."""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "not YAML: a tab, where YAML indents with blanks", "write blanks"
-    star = _STAR.search(line)
+    import re
+
+    star = re.search(_STAR, line)
     if star is None:
         return None
     return f"`{visible(star[1])}` begins with `*`, which is an alias in YAML", f'quote it: "{visible(star[1])}"'

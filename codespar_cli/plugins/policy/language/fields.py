@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from decimal import Decimal
-from typing import TypeAlias, TypeVar
 
-from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.light_typing import TYPE_CHECKING, TypeVar
 from codespar_cli.core.text import nearest, visible
-from codespar_cli.plugins.policy.language.document import Listing, Node, Refused, Scalar, Table, describe, mismatch
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, Scalar, Table, describe, mismatch
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from codespar_cli.core.light_datetime import timedelta
 
 T = TypeVar("T")
-Value: TypeAlias = str | bool | int | Decimal
+Value: TypeAlias = "str | bool | int | Decimal"
 
 # What YAML 1.1 reads as something else than text, beside its odd numbers.
 _GUESSES = frozenset(("yes", "no", "on", "off", "true", "false", "null"))
@@ -183,6 +186,8 @@ def _duration_of(node: Node) -> timedelta:
     if type(value) is int and value > 0:
         whole = f"`{value // 60}m`" if value % 60 == 0 else f"`{value}m`"
         raise ValueError(f"expected a duration with its unit, found `{value}`; write `{value}s` or {whole}")
+    from codespar_cli.core.durations import parse_duration
+
     return parse_duration(text_of(node))
 
 

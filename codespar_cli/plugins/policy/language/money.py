@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
-from functools import lru_cache
+
+from codespar_cli.core.light_cache import lru_cache
 
 MICROS = 1_000_000
 _LARGEST_INT = 10**12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codespar_cli.core.globs import Matcher, compile_glob, literal_prefix
 from codespar_cli.core.text import visible
-from codespar_cli.errors import MissingExtra
+from codespar_cli.errors import MissingExtra, UsageError
 
 RE2 = "re2:"
 # Stripping a text of these leaves nothing exactly when it holds nothing else: no expression has to be compiled for it.
@@ -13,6 +13,12 @@ TOOL_CHARACTERS = LETTERS_AND_DIGITS + "_.:/@-"
 _LONGEST = 256
 # What RE2 may take for one expression, compiled and at work. Its own default is four times that.
 _MEMORY = 2 * 1024 * 1024
+
+
+class TooLong(UsageError):
+    """A text in the call is longer than a glob judges."""
+
+    code = "invalid_request"
 
 
 class Pattern:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from functools import lru_cache
-
 from codespar_cli.core.clock import MICROSECOND, from_micros, to_micros
-from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.light_cache import lru_cache
+from codespar_cli.core.light_datetime import date, datetime, timedelta
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.language.zones import Zone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.plugins.policy.language.zones import Zone
 
 # From the first day of a period, this many days lead into the next one.
 _REACH = {"day": 1, "week": 7, "month": 32}
@@ -72,7 +73,7 @@ class Calendar(Total):
         return to_micros(self._begins(first)), to_micros(self._begins(following)), first.isoformat()
 
     def _begins(self, day: date) -> datetime:
-        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall clock
+        midnight = datetime(day.year, day.month, day.day)
         return self._zone.first_instant(midnight)
 
     def _first_day(self, day: date) -> date:
@@ -88,6 +89,8 @@ def parse_period(text: str, zone: Zone) -> Total:
         return Total()
     if kind == "calendar" and rest in _REACH:
         return Calendar(rest, zone)
+    from codespar_cli.core.durations import parse_duration
+
     if kind == "rolling":
         return Rolling(text, parse_duration(rest))
     try:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
 
-from codespar_cli.core.clock import Clock
-from codespar_cli.core.hooks import CallContext, PolicyDecision
-from codespar_cli.plugins.policy.decision.judge import Judge
-from codespar_cli.plugins.policy.language.patterns import Pattern
+from codespar_cli.core.calls import CallContext, PolicyDecision
+from codespar_cli.core.light_typing import TypeVar
 from codespar_cli.plugins.policy.language.rule_index import RuleIndex
 from codespar_cli.plugins.policy.language.rules import Allow, Approve, Budget, Deny, Rate, Rule, Window
 from codespar_cli.plugins.policy.language.tool_names import counted_name, names_of, priced_names
-from codespar_cli.plugins.policy.language.zones import Zone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from codespar_cli.core.clock import Clock
+    from codespar_cli.plugins.policy.decision.judge import Judge
+    from codespar_cli.plugins.policy.language.patterns import Pattern
+    from codespar_cli.plugins.policy.language.zones import Zone
 
 R = TypeVar("R", bound=Rule)
 
@@ -93,14 +97,14 @@ class Plan:
 class Policy:
     """`hash` is the SHA-256 of `source`, the text of the file, as `sha256sum` prints it; `hold_ttl` in microseconds.
 
-    A `judge` answers the deny, approval and allow stages in place of the rules."""
+    An `index` is one of these very rules, which are then in order already. A `judge` answers the deny, approval and allow stages in place of the rules."""
 
     def __init__(
         self,
         *,
         file: str,
         hash: str,
-        rules: tuple[Rule, ...],
+        rules: Sequence[Rule],
         zone: Zone,
         currency: str,
         allow_by_default: bool,
@@ -108,11 +112,12 @@ class Policy:
         hold_ttl: int,
         source: str = "",
         judge: Judge | None = None,
+        index: RuleIndex | None = None,
     ) -> None:
         self.file = file
         self.hash = hash
         # In the order of ids: the order in the file never matters, not even for which of two reasons is given.
-        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+        self.rules = tuple(sorted(rules, key=lambda rule: rule.id)) if index is None else rules
         self.zone = zone
         self.currency = currency
         self.allow_by_default = allow_by_default
@@ -121,18 +126,20 @@ class Policy:
         self.source = source
         self.judge = judge
         self.plans: dict[tuple[str, str], Plan] = {}
-        self._index = RuleIndex(self.rules)
+        self.index = RuleIndex(self.rules) if index is None else index
 
     def plan(self, agent: str, tool: str) -> Plan:
         """Which rules are about this call."""
         plan = self.plans.get((agent, tool))
         if plan is None:
             names = names_of(tool)
-            plan = Plan(self._index.about(agent, tool), self.price(tool), names, judged=self.judge is not None)
+            plan = Plan(self.index.about(agent, tool), self.price(tool), names, judged=self.judge is not None)
             if len(self.plans) >= _PLANS:
                 # Another thread may be doing the same; then this one leaves it at that.
-                with suppress(RuntimeError, StopIteration):
+                try:
                     self.plans.pop(next(iter(self.plans)), None)
+                except (RuntimeError, StopIteration):
+                    pass
             self.plans[agent, tool] = plan
         return plan
 
@@ -159,5 +166,5 @@ class Policy:
         return _of(self.rules, Budget)
 
 
-def _of(rules: list[Rule] | tuple[Rule, ...], kind: type[R]) -> tuple[R, ...]:
+def _of(rules: Iterable[Rule], kind: type[R]) -> tuple[R, ...]:
     return tuple(rule for rule in rules if isinstance(rule, kind))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from codespar_cli.core.clock import MICROSECOND
+from codespar_cli.core.hashing import sha256
 from codespar_cli.core.text import visible
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.language.document import Node, Refused, parse
+from codespar_cli.plugins.policy.language.document import parse
 from codespar_cli.plugins.policy.language.fields import Fields, amount_of, entries_of, text_of, value_of
 from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.nodes import Node, Refused
 from codespar_cli.plugins.policy.language.patterns import Pattern, tool_pattern
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rule_reader import read_rule
@@ -26,6 +27,11 @@ _HOLD_TTL = timedelta(minutes=10)
 
 def load_policy(path: Path, *, key: str = "rules") -> Policy:
     """Read a rules file. Raises ConfigError with its line, or with the `key` that named a file that is not there."""
+    return compile_policy(read_rules(path, key=key), str(path))
+
+
+def read_rules(path: Path, *, key: str = "rules") -> bytes:
+    """The bytes of a rules file. Raises ConfigError, with the `key` that named it."""
     language = _FOREIGN.get(path.suffix)
     if language is not None:
         hint = f'plugins.toml reads it: [policy] backend = "{language}", policies = ["{visible(path.name)}"]'
@@ -33,7 +39,7 @@ def load_policy(path: Path, *, key: str = "rules") -> Policy:
             f"`{visible(str(path))}` is no rules file: it is written in {language.capitalize()}", key=key, hint=hint
         )
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
             f"there is no rules file `{visible(str(path))}`",
@@ -43,13 +49,18 @@ def load_policy(path: Path, *, key: str = "rules") -> Policy:
     except OSError as error:
         words = (error.strerror or str(error)).lower()
         raise ConfigError(f"the rules file `{visible(str(path))}` cannot be read: {words}", key=key) from None
-    return compile_policy(data, str(path))
 
 
 def compile_policy(data: bytes, file: str) -> Policy:
     """The policy in these bytes. Raises ConfigError with `file` and the line."""
+    return compile_with_nodes(data, file)[0]
+
+
+def compile_with_nodes(data: bytes, file: str) -> tuple[Policy, Node]:
+    """And what it was made of. Raises ConfigError with `file` and the line."""
     try:
-        return _policy(parse(data), file, data)
+        root = parse(data)
+        return _policy(root, file, data), root
     except Refused as error:
         raise ConfigError(error.message, file=file, line=error.line, hint=error.hint) from None
     except ConfigError as error:  # an extra that a pattern needs
@@ -68,7 +79,7 @@ def _policy(root: Node, file: str, data: bytes) -> Policy:
     currency = fields.parsed("currency", _currency) if "currency" in fields else "USD"
     return Policy(
         file=file,
-        hash=hashlib.sha256(data).hexdigest(),
+        hash=sha256(data).hex(),
         rules=_rules(fields, zone, currency),
         zone=zone,
         currency=currency,

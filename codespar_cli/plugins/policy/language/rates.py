@@ -7,11 +7,14 @@ than N in any stretch of D.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from codespar_cli.core.clock import MICROSECOND
 from codespar_cli.core.durations import parse_duration
+from codespar_cli.core.light_datetime import timedelta
 from codespar_cli.core.text import visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 _UNITS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _WORDS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "s": "s", "m": "m", "h": "h", "d": "d"}
@@ -23,6 +26,7 @@ class Sliding:
     """At most `count` calls in any `length` microseconds."""
 
     __slots__ = ("count", "length")
+    kind: Literal["sliding"] = "sliding"
 
     def __init__(self, count: int, length: timedelta) -> None:
         self.count = count
@@ -33,6 +37,7 @@ class Bucket:
     """One call each `interval` nanoseconds, and `burst` at once after a rest."""
 
     __slots__ = ("burst", "interval")
+    kind: Literal["bucket"] = "bucket"
 
     def __init__(self, interval: int, burst: int) -> None:
         self.interval = interval

@@ -7,13 +7,16 @@ matched once. What a name costs is bounded by the number of rules, not by the na
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-from codespar_cli.plugins.policy.language.patterns import RE2, Pattern
+from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
+from codespar_cli.plugins.policy.language.patterns import RE2, Pattern, name_pattern
 from codespar_cli.plugins.policy.language.rules import Allow, Rule
 from codespar_cli.plugins.policy.language.tool_names import every_name, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from codespar_cli.core.globs import Matcher
 
 
 class _Piece(NamedTuple):
@@ -23,11 +26,20 @@ class _Piece(NamedTuple):
     text: str
 
 
-class _Group(NamedTuple):
-    """Everybody who wrote this pattern, by number."""
+class _Group:
+    """Everybody who wrote this pattern, by number. What was kept as plain values is compiled when it is first asked."""
 
-    pattern: Pattern
-    owners: set[int]
+    __slots__ = ("_matches", "owners", "text")
+
+    def __init__(self, text: str, owners: set[int], matches: Matcher | None = None) -> None:
+        self.text = text
+        self.owners = owners
+        self._matches = matches
+
+    def matches(self, name: str) -> bool:
+        if self._matches is None:
+            self._matches = name_pattern(self.text).matches
+        return self._matches(name)
 
 
 _ANYTHING = _Piece("holds", "")
@@ -51,8 +63,27 @@ class PatternIndex:
                 if pattern.exact:
                     self._exact.setdefault(pattern.prefix, set()).add(number)
                 else:
-                    groups.setdefault(pattern.text, _Group(pattern, set())).owners.add(number)
+                    group = groups.get(pattern.text) or _Group(pattern.text, set(), pattern.matches)
+                    groups.setdefault(pattern.text, group).owners.add(number)
         self._file(list(groups.values()))
+
+    @classmethod
+    def of_plain(cls, plain: Any) -> PatternIndex:
+        """The one of which `plain` was made."""
+        index = cls(())
+        index._always, index._exact, index._starts, index._ends, index._holds = plain
+        return index
+
+    @property
+    def plain(self) -> Any:
+        """All of it as numbers, text and their containers, to be kept."""
+        return (
+            self._always,
+            self._exact,
+            {length: _ungrouped(begun) for length, begun in self._starts.items()},
+            {length: _ungrouped(ended) for length, ended in self._ends.items()},
+            _ungrouped(self._holds),
+        )
 
     def matching(self, names: Sequence[str]) -> set[int]:
         """The numbers of the lists of which a pattern matches one of these names. No name holds a line feed."""
@@ -70,8 +101,11 @@ class PatternIndex:
         return found
 
     def _file(self, groups: Sequence[_Group]) -> None:
-        pieces = [_pieces_of(group.pattern) for group in groups]
-        common = Counter(piece for each in pieces for piece in set(each))
+        pieces = [_pieces_of(group.text) for group in groups]
+        common: dict[_Piece, int] = {}
+        for each in pieces:
+            for piece in set(each):
+                common[piece] = common.get(piece, 0) + 1
         for group, each in zip(groups, pieces, strict=True):
             best = min(each, key=lambda piece: (common[piece], -len(piece.text), piece), default=_ANYTHING)
             if best.place == "holds":
@@ -85,13 +119,25 @@ class RuleIndex:
     """Rules by what they are about. Rules that limit know a tool by more names than an allow does (tool_names.py)."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+        self._rules: Sequence[Rule] = tuple(rules)
         numbered = list(enumerate(self._rules))
         self._agents = PatternIndex((number, rule.agents) for number, rule in numbered)
         self._tools = PatternIndex((number, rule.tools) for number, rule in numbered)
         limits = [(number, rule) for number, rule in numbered if not isinstance(rule, Allow)]
         spelled = [(number, [each for each in rule.tools if names_a_spelling(each)]) for number, rule in limits]
         self._spelled = PatternIndex((number, patterns) for number, patterns in spelled if patterns)
+
+    @classmethod
+    def of_plain(cls, rules: Sequence[Rule], plain: Any) -> RuleIndex:
+        """The index of which `plain` was made, over the same rules."""
+        index = cls(())
+        index._rules = rules
+        index._agents, index._tools, index._spelled = map(PatternIndex.of_plain, plain)
+        return index
+
+    @property
+    def plain(self) -> Any:
+        return self._agents.plain, self._tools.plain, self._spelled.plain
 
     def about(self, agent: str, tool: str) -> list[Rule]:
         """The rules about this agent calling this tool, in their order."""
@@ -101,9 +147,19 @@ class RuleIndex:
         return [self._rules[number] for number in sorted(found)]
 
 
-def _match(groups: Iterable[_Group], names: Sequence[str], found: set[int]) -> None:
-    for group in groups:
-        if not group.owners <= found and any(map(group.pattern.matches, names)):
+def _ungrouped(found: Mapping[str, Iterable[Any]]) -> dict[str, list[tuple[str, set[int]]]]:
+    return {
+        piece: [group if type(group) is tuple else (group.text, group.owners) for group in groups]
+        for piece, groups in found.items()
+    }
+
+
+def _match(groups: Any, names: Sequence[str], found: set[int]) -> None:
+    for number, kept in enumerate(groups):
+        group = kept
+        if type(kept) is tuple:  # plain, until a name first holds its piece
+            group = groups[number] = _Group(*kept)
+        if not group.owners <= found and any(map(group.matches, names)):
             found |= group.owners
 
 
@@ -112,9 +168,8 @@ def names_a_spelling(pattern: Pattern) -> bool:
     return not pattern.text.startswith("*") or "__" in pattern.text
 
 
-def _pieces_of(pattern: Pattern) -> list[_Piece]:
+def _pieces_of(text: str) -> list[_Piece]:
     """The literal texts that every match holds. None of an expression: what those match is not looked into."""
-    text = pattern.text
     if text.startswith(RE2):
         return []
     leading = text

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from codespar_cli.core.clock import MICROSECOND
+from codespar_cli.core.light_datetime import timedelta
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.approvals.approval import folded
-from codespar_cli.plugins.policy.language.conditions import compile_when
-from codespar_cli.plugins.policy.language.document import Listing, Node, Table
 from codespar_cli.plugins.policy.language.fields import Fields, amount_of, text_of
 from codespar_cli.plugins.policy.language.money import parse_limit
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Table
 from codespar_cli.plugins.policy.language.patterns import LETTERS_AND_DIGITS, Pattern, name_pattern, tool_pattern
-from codespar_cli.plugins.policy.language.periods import parse_period
-from codespar_cli.plugins.policy.language.rates import parse_rate
 from codespar_cli.plugins.policy.language.rules import SCOPES, About, Allow, Approve, Budget, Deny, Rate, Rule, Window
-from codespar_cli.plugins.policy.language.schedule import Schedule, Span, parse_span
-from codespar_cli.plugins.policy.language.zones import Zone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codespar_cli.plugins.policy.language.schedule import Span
+    from codespar_cli.plugins.policy.language.zones import Zone
 
 _ABOUT = ("id", "effect", "tools", "agents", "when", "reason")
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -52,16 +50,24 @@ def read_rule(node: Node, number: int, zone: Zone, currency: str) -> Rule:
         case "window":
             return _window(fields, about)
         case "budget":
+            from codespar_cli.plugins.policy.language.periods import parse_period
+
             limit = fields.parsed("limit", lambda item: parse_limit(amount_of(item)))
             period = fields.parsed("window", lambda item: parse_period(text_of(item), zone))
             return Budget(about, limit, _per(fields), period, currency)
         case _:
+            from codespar_cli.plugins.policy.language.rates import parse_rate
+
             text = fields.text("limit")
             return Rate(about, fields.parsed("limit", lambda item: parse_rate(text)), _per(fields), text)
 
 
 def _about(fields: Fields, name: str, node: Node) -> About:
-    when = compile_when(fields.node("when"), fields.what) if "when" in fields else None
+    when = None
+    if "when" in fields:
+        from codespar_cli.plugins.policy.language.conditions import compile_when
+
+        when = compile_when(fields.node("when"), fields.what)
     tools = _patterns(fields, "tools")
     agents = _patterns(fields, "agents")
     return About(name, node.line, tools, agents, when, visible(fields.text("reason", "")))
@@ -94,6 +100,8 @@ def _check_approvers(
 ) -> None:
     if len(approvers) > _MOST_APPROVERS:
         raise fields.refuse("approvers", f"expected at most {_MOST_APPROVERS}, found {len(approvers)}")
+    from codespar_cli.plugins.policy.approvals.approval import folded
+
     people: dict[str, str] = {}
     for name in approvers:
         earlier = people.setdefault(folded(name), name)
@@ -116,6 +124,8 @@ def _check_approvers(
 
 
 def _window(fields: Fields, about: About) -> Window:
+    from codespar_cli.plugins.policy.language.schedule import Schedule
+
     opens, closes = _spans(fields, "open"), _spans(fields, "closed")
     if not opens and not closes:
         fields.node("open")
@@ -125,6 +135,8 @@ def _window(fields: Fields, about: About) -> Window:
 def _spans(fields: Fields, key: str) -> tuple[Span, ...]:
     if key not in fields:
         return ()
+    from codespar_cli.plugins.policy.language.schedule import parse_span
+
     node = fields.node(key)
     items = node.items if isinstance(node, Listing) else [node]
     if isinstance(node, Table) or not items:

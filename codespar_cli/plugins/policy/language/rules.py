@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from codespar_cli.core.hooks import CallContext, TraceStep
-from codespar_cli.plugins.policy.language.conditions import Condition
+from codespar_cli.core.calls import TraceStep
 from codespar_cli.plugins.policy.language.money import grouped
-from codespar_cli.plugins.policy.language.patterns import Pattern
-from codespar_cli.plugins.policy.language.periods import Total
-from codespar_cli.plugins.policy.language.rates import Bucket, Sliding
-from codespar_cli.plugins.policy.language.schedule import Schedule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from codespar_cli.core.calls import CallContext
+    from codespar_cli.plugins.policy.language.conditions import Condition
+    from codespar_cli.plugins.policy.language.patterns import Pattern
+    from codespar_cli.plugins.policy.language.periods import Total
+    from codespar_cli.plugins.policy.language.rates import Bucket, Sliding
+    from codespar_cli.plugins.policy.language.schedule import Schedule
 
 
 class About:
@@ -119,7 +123,7 @@ class Rate(Rule):
         self.limit = limit
         self.per = per
         self.text = text
-        self.window = f"rolling {limit.length} calls" if isinstance(limit, Sliding) else "bucket"
+        self.window = f"rolling {limit.length} calls" if limit.kind == "sliding" else "bucket"
 
 
 SCOPES = ("agent", "project", "tool", "tenant")

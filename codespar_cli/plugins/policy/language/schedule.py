@@ -9,15 +9,13 @@ Fri 22:00-06:00          over midnight: belongs to the day on which it starts
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, timedelta
+from codespar_cli.core.light_datetime import date, datetime, timedelta
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MIDNIGHT = 24 * 60
 ONE_DAY = timedelta(days=1)
 _EXPECTED = "expected days and times such as `Mon-Fri 08:00-18:00`, or a date such as `2026-12-25`"
 _LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _EVERY_DAY = frozenset(range(7))
 
 
@@ -70,10 +68,10 @@ def parse_span(text: str) -> Span:
     words = text.split()
     if not 1 <= len(words) <= 2:
         raise ValueError(f"{_EXPECTED}, found `{text[:60]}`")
-    hours = _HOURS.fullmatch(words[-1])
-    if hours is not None:
+    first, _, last = words[-1].partition("-")
+    if all(0 < len(hour) <= 2 and hour.isascii() and hour.isdecimal() for hour in (first, last)):
         raise ValueError(
-            f"expected a span such as `08:00-18:00`, found `{text[:60]}`; write `{hours[1]:0>2}:00-{hours[2]:0>2}:00`"
+            f"expected a span such as `08:00-18:00`, found `{text[:60]}`; write `{first:0>2}:00-{last:0>2}:00`"
         )
     times = words.pop() if ":" in words[-1] else None
     start, end = _times(times) if times else (0, MIDNIGHT)

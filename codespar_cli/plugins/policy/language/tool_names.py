@@ -13,12 +13,15 @@ matched as an allow is, so that `*` stays within a segment. Apart from that case
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SAME: dict[str, str] = {
     # Claude Code, Codex, Gemini CLI, Cursor, Copilot CLI
-    **dict.fromkeys(("Bash", "shell", "run_shell_command", "run_terminal_cmd", "bash", "local_shell"), "shell"),
+    **dict.fromkeys(
+        ("Bash", "shell", "Shell", "run_shell_command", "run_terminal_cmd", "bash", "local_shell"), "shell"
+    ),
     **dict.fromkeys(("Read", "read_file"), "fs/read"),
     **dict.fromkeys(("Write", "write_file"), "fs/write"),
     **dict.fromkeys(("Edit", "MultiEdit", "apply_patch", "search_replace", "edit_file"), "fs/edit"),
@@ -32,7 +35,6 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 _FOLDED = {name.lower(): canonical for name, canonical in _SAME.items()}
 # How MCP hosts begin a tool's name, and what parts server and tool after it; the first that fits is meant.
 _MCP = (("mcp__", "__"), ("mcp:", ":"), ("mcp_", "_"))
-_RUN = re.compile("[_:]+")
 MOST_READINGS = 16
 """A name that can be read in more ways is no name that a policy can judge."""
 
@@ -64,7 +66,7 @@ def counted_name(tool: str) -> str:
     found = next(_readings(tool), None)
     if found is None:
         return tool
-    server, separator, rest = _RUN.sub("_", "_".join(found)).partition("_")
+    server, separator, rest = _with_single_separators("_".join(found)).partition("_")
     return f"{server}/{rest}" if separator else tool
 
 
@@ -104,6 +106,14 @@ def _readings(tool: str) -> Iterator[tuple[str, str]]:
     while at >= 0:
         yield rest[:at], rest[at + len(separator) :]
         at = rest.find(separator, at + 1)
+
+
+def _with_single_separators(name: str) -> str:
+    """Each run of `_` and `:` as one `_`."""
+    name = name.replace(":", "_")
+    while "__" in name:
+        name = name.replace("__", "_")
+    return name
 
 
 def _of_mcp(tool: str) -> tuple[str, str]:

@@ -5,9 +5,9 @@ Whether a name exists is looked up in the package's list; `zoneinfo` is imported
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
+import os
 
+from codespar_cli.core.light_datetime import UTC, datetime, timedelta, tzinfo
 from codespar_cli.core.text import nearest
 
 _SECOND = timedelta(seconds=1)
@@ -19,18 +19,24 @@ class Zone:
     def __init__(self, name: str = "UTC") -> None:
         self.name = name
         self.version: str | None = None
-        self._directory: Path | None = None
         self._tz: tzinfo | None = UTC if name == "UTC" else None
         if name != "UTC":
             self._find()
+
+    @classmethod
+    def known(cls, name: str, version: str | None) -> Zone:
+        """One that was found before, in this very version of the package: its name is not looked up again."""
+        zone = cls()
+        if version is not None:
+            zone.name, zone.version, zone._tz = name, version, None
+        return zone
 
     @property
     def tz(self) -> tzinfo:
         if self._tz is None:
             from zoneinfo import ZoneInfo
 
-            assert self._directory is not None
-            with (self._directory / "zoneinfo" / self.name).open("rb") as file:
+            with open(os.path.join(package_directory(), "zoneinfo", self.name), "rb") as file:
                 self._tz = ZoneInfo.from_file(file, key=self.name)
         return self._tz
 
@@ -53,14 +59,25 @@ class Zone:
         return before + high * _SECOND
 
     def _find(self) -> None:
-        import tzdata  # type: ignore[import-untyped]  # one constant and a path
+        import tzdata  # type: ignore[import-untyped]  # a constant and a path
 
         self.version = tzdata.IANA_VERSION
-        self._directory = Path(tzdata.__file__).parent
-        names = (self._directory / "zones").read_text(encoding="ascii").split()
+        with open(zones_file(), encoding="ascii") as file:
+            names = file.read().split()
         if self.name not in names:
             close = nearest(self.name, names)
             advice = f", did you mean `{close}`?" if close else ""
             raise ValueError(
                 f"expected an IANA time zone such as `America/Sao_Paulo`, found `{self.name[:60]}`{advice}"
             )
+
+
+def package_directory() -> str:
+    import tzdata
+
+    return str(os.path.dirname(tzdata.__file__))
+
+
+def zones_file() -> str:
+    """The list of all names; it changes with every version of the package."""
+    return os.path.join(package_directory(), "zones")

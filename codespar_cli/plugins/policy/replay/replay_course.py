@@ -23,8 +23,8 @@ from codespar_cli.plugins.policy.language.periods import key_length
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Approve, Budget, Rate
 from codespar_cli.plugins.policy.replay.replay_record import Recorded, undecided
+from codespar_cli.plugins.policy.stores.counters import CounterKey, CounterState, Hold
 from codespar_cli.plugins.policy.stores.memory_store import Contents, MemoryTransaction
-from codespar_cli.plugins.policy.stores.store import CounterKey, CounterState, Hold
 
 _FOR_EVER = 1 << 62
 _UNREAD = CounterState(0, 0)

@@ -15,7 +15,7 @@ from codespar_cli.plugins.policy.language.money import as_amount
 from codespar_cli.plugins.policy.language.money import to_micros as to_millionths
 from codespar_cli.plugins.policy.language.policy import Plan, Policy
 from codespar_cli.plugins.policy.language.rules import Budget, Rule
-from codespar_cli.plugins.policy.stores.store import Record
+from codespar_cli.plugins.policy.stores.counters import Record
 
 ARGS, CONTEXT, COST = "args", "context", "cost"
 REASONS = {
@@ -74,6 +74,16 @@ class Recorded:
         self.context = CallContext(
             body["tenant"], get("project"), get("session"), args, None, get("environment"), attributes
         )
+
+    @property
+    def observed(self) -> bool:
+        """Whether it was let through whatever the policy said."""
+        return self.space == "observe"
+
+    @property
+    def got(self) -> str:
+        """The answer that the caller got: allow, deny or approve."""
+        return "allow" if self.observed else self.verdict
 
     def call(self, policy: Policy) -> Call:
         """The call under a policy."""

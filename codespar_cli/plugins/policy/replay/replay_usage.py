@@ -10,7 +10,7 @@ from codespar_cli.plugins.policy.decision.call import Call
 from codespar_cli.plugins.policy.decision.counting import key_of
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rules import Budget
-from codespar_cli.plugins.policy.stores.store import CounterKey
+from codespar_cli.plugins.policy.stores.counters import CounterKey
 
 _LOST = frozenset(("args",))
 

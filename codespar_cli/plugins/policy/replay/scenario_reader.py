@@ -16,9 +16,10 @@ from codespar_cli.core.clock import EPOCH
 from codespar_cli.core.durations import parse_duration
 from codespar_cli.core.text import visible
 from codespar_cli.errors import ConfigError
-from codespar_cli.plugins.policy.language.document import Listing, Node, Refused, Scalar, Table, mismatch, parse
+from codespar_cli.plugins.policy.language.document import parse
 from codespar_cli.plugins.policy.language.fields import Fields, amount_of, text_of, value_of
 from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, Scalar, Table, mismatch
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.policy_reader import load_policy
 from codespar_cli.plugins.policy.language.zones import Zone

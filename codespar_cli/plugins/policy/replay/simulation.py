@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from codespar_cli.core.administration.policy_simulation import Flip, NotReplayable, Progress, Simulation
 from codespar_cli.core.clock import from_micros, iso, to_micros
@@ -22,12 +22,16 @@ from codespar_cli.plugins.policy.language.tool_names import counted_name
 from codespar_cli.plugins.policy.replay.replay_course import Answer, Course, Undecided
 from codespar_cli.plugins.policy.replay.replay_record import REASONS, Recorded
 from codespar_cli.plugins.policy.replay.replay_usage import unreserved_keys
-from codespar_cli.plugins.policy.stores.store import CounterKey, PolicyStore, Record
+from codespar_cli.plugins.policy.stores.counters import CounterKey, Record
+from codespar_cli.plugins.policy.stores.store import PolicyStore
 from codespar_cli.plugins.policy.stores.stored_rows import damaged
 
 KINDS = ("decision", "settlement", "release", "approval")
 _FAILED = frozenset(("policy_error", "store_unreachable"))
 _BATCH = 64
+
+_Said: TypeAlias = tuple[str, str | None, str | None]
+"""A verdict with its code and its rule."""
 
 
 def simulate(
@@ -54,6 +58,8 @@ def simulate(
         ),
         currency=policy.currency,
         policy_hash=policy.hash,
+        observed=run.observed,
+        as_judged=run.as_judged,
     )
 
 
@@ -65,7 +71,7 @@ class _Run:
         self._since = since
         self._old, self._new = Course(), Course()
         self._policies: dict[str, Policy] = {}
-        self.replayed = self.counted = 0
+        self.replayed = self.counted = self.observed = self.as_judged = 0
         self.flips: list[Flip] = []
         self.reasons: Counter[str] = Counter()
         self.unasked: set[str] = set()
@@ -98,7 +104,9 @@ class _Run:
             return
         if code == "invalid_request":  # no policy was asked, and none would be
             self.replayed += 1
-            self.counted += counts
+            self._count(record.body["mode"] == "observe", counts)
+            if counts and record.body["mode"] == "observe":
+                self.flips.append(_unsound(record))
             return
         recorded = Recorded(record)
         policy = self._policy(recorded)
@@ -114,20 +122,33 @@ class _Run:
             now = was
         if isinstance(now, Undecided):
             self._new.follow(recorded, self._new_policy)
-            self._undecided(recorded, now, counts)
+            if recorded.observed and recorded.policy == self._new_policy.hash:
+                self._judged(recorded, counts)
+            else:
+                self._undecided(recorded, now, counts)
             return
         self.replayed += 1
+        self._count(recorded.observed, counts)
+        if counts and now.ruling.verdict != recorded.got:
+            self.flips.append(self._flip(recorded, _said(now.ruling), policy))
+
+    def _count(self, observed: bool, counts: bool) -> None:
         self.counted += counts
-        if counts and now.ruling.verdict != recorded.verdict:
-            self.flips.append(self._flip(recorded, now.ruling, policy))
+        self.observed += observed and counts
+
+    def _judged(self, recorded: Recorded, counts: bool) -> None:
+        """An observed call that cannot be asked again: the record has what this very policy would have answered."""
+        self._count(True, counts)
+        self.as_judged += counts
+        if counts and recorded.verdict != recorded.got:
+            then = (recorded.verdict, recorded.code, recorded.rule)
+            self.flips.append(self._flip(recorded, then, self._new_policy))
 
     def _compare(self, recorded: Recorded, ruling: Ruling) -> None:
         """Raises CodesparError when the old policy does not say what it said."""
-        failure = ruling.failure
-        code, rule = (None, ruling.allow) if failure is None else (failure.code, failure.rule_id)
-        if (ruling.verdict, code, rule) != (recorded.verdict, recorded.code, recorded.rule):
-            was = _answer(recorded.verdict, recorded.code, recorded.rule)
-            raise self._differs(recorded, f"recorded is {was}, replayed {_answer(ruling.verdict, code, rule)}")
+        then, said = (recorded.verdict, recorded.code, recorded.rule), _said(ruling)
+        if said != then:
+            raise self._differs(recorded, f"recorded is {_answer(*then)}, replayed {_answer(*said)}")
         if not (ruling.counted or recorded.counters):
             return
         counted = [
@@ -182,18 +203,18 @@ class _Run:
         if counts:
             self.reasons[reason] += 1
 
-    def _flip(self, recorded: Recorded, ruling: Ruling, policy: Policy) -> Flip:
-        failure = ruling.failure
+    def _flip(self, recorded: Recorded, said: _Said, policy: Policy) -> Flip:
+        after, code, rule = said
         return Flip(
             at=from_micros(recorded.now),
             agent=recorded.agent,
             tool=recorded.tool,
-            before=recorded.verdict,
-            after=ruling.verdict,
-            code=None if failure is None else failure.code,
-            rule_id=ruling.allow if failure is None else failure.rule_id,
-            before_code=recorded.code,
-            before_rule_id=recorded.rule,
+            before=recorded.got,
+            after=after,
+            code=code,
+            rule_id=rule,
+            before_code=None if recorded.observed else recorded.code,
+            before_rule_id=None if recorded.observed else recorded.rule,
             cost=_estimate(recorded, self._new_policy, policy),
             decision_id=recorded.id,
         )
@@ -258,6 +279,20 @@ def _lost(record: Record, what: str) -> CodesparError:
         code="not_reproduced",
         hint="codespar audit verify tells whether the record is as it was written",
     )
+
+
+def _said(ruling: Ruling) -> _Said:
+    failure = ruling.failure
+    if failure is None:
+        return ruling.verdict, None, ruling.allow
+    return ruling.verdict, failure.code, failure.rule_id
+
+
+def _unsound(record: Record) -> Flip:
+    """An observed call that was none: it was let through, and enforce mode refuses it whatever the rules are."""
+    body, code = record.body, "invalid_request"
+    at = from_micros(record.at)
+    return Flip(at, body["agent"], body["tool"], "allow", "deny", code, None, None, None, None, body["decision"])
 
 
 def _answer(verdict: str, code: str | None, rule: str | None) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
-from codespar_cli.plugins.policy.language.document import Listing, Node, Table
 from codespar_cli.plugins.policy.language.fields import Value, value_of
 from codespar_cli.plugins.policy.language.money import as_amount
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Table
 from codespar_cli.plugins.policy.language.patterns import RE2, Pattern
 from codespar_cli.plugins.policy.language.periods import Calendar, Rolling, Total
 from codespar_cli.plugins.policy.review.globs_within import is_within

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from codespar_cli.core.text import visible
-from codespar_cli.plugins.policy.language.document import Listing, Node, Scalar, Table, parse
+from codespar_cli.plugins.policy.language.document import parse
+from codespar_cli.plugins.policy.language.nodes import Listing, Node, Scalar, Table
 from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.language.rates import Bucket, Sliding
 from codespar_cli.plugins.policy.language.rules import Rule

@@ -14,7 +14,7 @@ from typing import Any
 
 from codespar_cli.plugins.policy.approvals.approval import Approval
 from codespar_cli.plugins.policy.language.periods import key_length
-from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record
+from codespar_cli.plugins.policy.stores.counters import FULL, CounterKey, CounterState, Hold, Record
 from codespar_cli.plugins.policy.stores.stored_rows import waiting_under
 
 _END = 1 << 62

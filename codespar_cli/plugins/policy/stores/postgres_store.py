@@ -13,9 +13,10 @@ from typing import Any
 
 from codespar_cli.plugins.policy.approvals.approval import Approval, to_text
 from codespar_cli.plugins.policy.language.periods import key_length
+from codespar_cli.plugins.policy.stores.counters import FULL, CounterKey, CounterState, Hold, Record
 from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
 from codespar_cli.plugins.policy.stores.postgres_schema import SCHEMA
-from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record, Snapshot
+from codespar_cli.plugins.policy.stores.store import Snapshot
 from codespar_cli.plugins.policy.stores.stored_rows import (
     approval_from,
     damaged,

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from heapq import merge
-from pathlib import Path
-from types import TracebackType
-from typing import Any
+import os
 
 import apsw
 
-from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
-from codespar_cli.plugins.policy.approvals.approval import COLUMNS, Approval, to_text
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.plugins.policy.language.periods import key_length
+from codespar_cli.plugins.policy.stores.counters import COLUMNS, FULL, CounterKey, CounterState, Hold, Record
 from codespar_cli.plugins.policy.stores.sqlite_schema import FILE, SCHEMA
-from codespar_cli.plugins.policy.stores.store import FULL, CounterKey, CounterState, Hold, Record
 from codespar_cli.plugins.policy.stores.stored_rows import (
     approval_from,
     damaged,
@@ -25,7 +19,15 @@ from codespar_cli.plugins.policy.stores.stored_rows import (
     waiting_under,
 )
 from codespar_cli.storage import chain
-from codespar_cli.storage.sqlite import Database, Durability
+from codespar_cli.storage.sqlite import LOG_PAGES, Database, Durability
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+    from typing import Any
+
+    from codespar_cli.plugins.policy.approvals.approval import Approval
 
 # The time of the last record is the highest that was seen; older stores kept it in the ledger.
 _STANDING = (
@@ -52,23 +54,19 @@ _WAITING = "SELECT count(*) FROM approval WHERE tenant = ? AND agent = ? AND wai
 class SqliteStore:
     """Opened on first use."""
 
-    def __init__(self, state_dir: Path, durability: Durability = "full") -> None:
-        self.database = Database(state_dir / FILE, SCHEMA, durability=durability)
+    def __init__(
+        self, state_dir: str | os.PathLike[str], durability: Durability = "full", *, log_pages: int | None = None
+    ) -> None:
+        path = os.path.join(state_dir, FILE)
+        self.database = Database(path, SCHEMA, durability=durability, log_pages=log_pages or LOG_PAGES)
 
     def write(self) -> AbstractContextManager[SqliteTransaction]:
-        return _Writing(self.database.write())
+        return _Ledger(self.database.write())
 
-    @contextmanager
-    def read(self) -> Iterator[SqliteTransaction]:
-        """One snapshot. A store that can be read but not written, as on a read-only mount, is read all the same."""
-        with ExitStack() as stack:
-            try:
-                connection = stack.enter_context(self.database.read())
-            except (StoreBusy, StoreSchemaNewer):
-                raise
-            except StoreError as error:
-                connection = stack.enter_context(_read_only(self.database.path, error))
-            yield SqliteTransaction(connection)
+    def read(self) -> AbstractContextManager[SqliteTransaction]:
+        from codespar_cli.plugins.policy.stores.sqlite_reading import reading
+
+        return _Ledger(reading(self.database))
 
     def check(self) -> None:
         self.database.check()
@@ -84,8 +82,8 @@ class SqliteStore:
         return None if not rows else str(rows[0][0])
 
 
-class _Writing:
-    """A write transaction of the database, seen as one of the ledger."""
+class _Ledger:
+    """A transaction of the database, seen as one of the ledger."""
 
     __slots__ = ("_scope",)
 
@@ -99,30 +97,6 @@ class _Writing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._scope.__exit__(kind, error, trace)
-
-
-@contextmanager
-def _read_only(path: Path, reason: StoreError) -> Iterator[apsw.Connection]:
-    """A connection that changes nothing on disk, or the reason why there is no other."""
-    if not path.exists():
-        raise reason
-    log = path.with_name(path.name + "-wal")
-    # Without a log to read nobody is writing, and SQLite need not make the files it coordinates writers with.
-    immutable = "&immutable=1" if not log.exists() or log.stat().st_size == 0 else ""
-    try:
-        connection = apsw.Connection(
-            f"{path.absolute().as_uri()}?mode=ro{immutable}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        )
-        version = next(iter(connection.execute("PRAGMA user_version")))[0]
-        connection.execute("BEGIN")
-    except apsw.Error:
-        raise reason from None
-    try:
-        if version != len(SCHEMA.migrations):
-            raise reason
-        yield connection
-    finally:
-        connection.close()
 
 
 class SqliteTransaction:
@@ -170,6 +144,8 @@ class SqliteTransaction:
         entries = self._execute(
             "SELECT at + ?, amount FROM entry WHERE counter = ? AND at > ? ORDER BY at", (length, number, now - length)
         )
+        from heapq import merge
+
         return merge(holds, entries)
 
     def keys(self, space: str, tenant: str) -> list[CounterKey]:
@@ -263,6 +239,8 @@ class SqliteTransaction:
         self._execute("UPDATE hold SET state = 'released' WHERE number = ?", (self._number_of(hold.id),))
 
     def put_approval(self, approval: Approval) -> None:
+        from codespar_cli.plugins.policy.approvals.approval import to_text
+
         columns = [getattr(approval, name) for name in COLUMNS]
         self._execute(_PUT_APPROVAL, (*columns, to_text(approval), waiting_under(approval)))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from codespar_cli.core.clock import system_clock
-from codespar_cli.core.services import Services
-from codespar_cli.plugins.policy.stores.store import PolicyStore
-from codespar_cli.storage.postgres_address import server_url
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.storage.private_files import store_exists
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from codespar_cli.core.services import Services
+    from codespar_cli.plugins.policy.stores.store import PolicyStore
 
 SQLITE = "sqlite"
 _FILE = "policy.db"
@@ -22,6 +24,7 @@ class StoreAddress:
 
     def __init__(self, open_store: Callable[[], PolicyStore], exists: Callable[[], bool]) -> None:
         self._open_store = open_store
+        self._store: PolicyStore | None = None
         self._exists = exists
 
     @classmethod
@@ -42,6 +45,7 @@ class StoreAddress:
 
         A URL is looked at now; a `secret:` is asked for when the store is first needed. Raises ConfigError.
         """
+        from codespar_cli.storage.postgres_address import server_url
 
         def url(key: str = "store") -> str:
             return server_url(text, services.resolve, key=key, needed_by="`store` in [policy]")
@@ -56,22 +60,26 @@ class StoreAddress:
         return cls(open_store, lambda: True)
 
     @classmethod
-    def sqlite(cls, state_dir: Path, durability: str) -> StoreAddress:
+    def sqlite(
+        cls, state_dir: str | os.PathLike[str], durability: str, *, log_pages: int | None = None
+    ) -> StoreAddress:
         def open_store() -> PolicyStore:
             from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
 
-            return SqliteStore(state_dir, "normal" if durability == "normal" else "full")
+            return SqliteStore(state_dir, "normal" if durability == "normal" else "full", log_pages=log_pages)
 
         # What Database.exists asks, too; here it must not import the database.
-        return cls(open_store, lambda: store_exists(state_dir / _FILE))
+        return cls(open_store, lambda: store_exists(os.path.join(state_dir, _FILE)))
 
     @property
     def exists(self) -> bool:
         return self._exists()
 
-    @cached_property
+    @property
     def store(self) -> PolicyStore:
-        return self._open_store()
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
 
     def reading(self) -> PolicyStore:
         """The store, or, while there is none, an empty one: looking must not create anything."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.errors import StoreCorrupt
-from codespar_cli.plugins.policy.approvals.approval import Approval, from_text
 from codespar_cli.plugins.policy.language.periods import key_length
-from codespar_cli.plugins.policy.stores.store import CounterKey, Hold
+from codespar_cli.plugins.policy.stores.counters import CounterKey, Hold
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from codespar_cli.plugins.policy.approvals.approval import Approval
 
 _HOLD_TYPES = (str, str, str, str, str, int, int, int, str)
 _APPROVAL_TYPES = (str, str, str, str, str, int, int, str)
@@ -54,6 +57,8 @@ def parts_from(text: object) -> list[tuple[int, int]]:
 
 
 def approval_from(row: tuple[Any, ...]) -> Approval:
+    from codespar_cli.plugins.policy.approvals.approval import from_text
+
     if tuple(map(type, row)) == _APPROVAL_TYPES:
         try:
             return from_text(row[:-1], row[-1])

@@ -187,8 +187,8 @@ def test_a_tenant_neither_sees_nor_uses_anothers():
         ({"tool": "deploy/other"}, "another tool"),
         ({"project": "q"}, "another project"),
         ({"environment": "production"}, "another environment"),
-        ({"cost": "6"}, "another cost or other arguments"),
-        ({"args": {"x": 2}}, "another cost or other arguments"),
+        ({"cost": "6"}, "another cost, other arguments or another directory"),
+        ({"args": {"x": 2}}, "another cost, other arguments or another directory"),
     ],
 )
 def test_an_approval_is_for_exactly_its_call(change, part):

@@ -132,6 +132,7 @@ CALL = {"agent": "a", "tool": "t", "cost": "5", "tenant": "one", "project": "p",
         {"agent": "b"}, {"tool": "u"}, {"cost": "5.0000001"}, {"cost": None}, {"tenant": "two"}, {"project": None},
         {"project": "q"}, {"environment": None}, {"environment": "f"}, {"args": None}, {"args": {}}, {"policy": OTHER},
         {"args": {"x": "1"}}, {"args": {"x": True}}, {"args": {"x": 1, "y": None}}, {"args": {"$x": 1}},
+        {"attributes": {"cwd": "/a"}}, {"attributes": {"cwd": ""}},
     ],
 )  # fmt: skip
 def test_any_change_of_the_call_changes_it(change):

@@ -1,6 +1,7 @@
 import pytest
 
-from codespar_cli.plugins.policy.language.document import MAX_BYTES, Listing, Refused, Scalar, Table, parse
+from codespar_cli.plugins.policy.language.document import MAX_BYTES, parse
+from codespar_cli.plugins.policy.language.nodes import Listing, Refused, Scalar, Table
 
 
 def test_scalars_keep_their_text_and_line():

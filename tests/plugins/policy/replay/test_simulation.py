@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from decimal import Decimal
 
 import apsw
 import pytest
 from foreign_world import Foreign
-from policy_world import EVERYTHING, World, budget, rate
+from policy_world import EVERYTHING, NOON, World, budget, rate
 
 from codespar_cli.errors import CodesparError, IntegrityError
 from codespar_cli.plugins.policy.language.policy_reader import compile_policy
@@ -319,3 +320,47 @@ def test_a_store_that_eight_processes_wrote_at_once(tmp_path):
     tighter = simulate(store, "default", policy_of({**rules[0], "limit": "10"}, EVERYTHING), None, None)
     assert {(flip.before, flip.code) for flip in tighter.flips} >= {("allow", "budget_exceeded")}
     store.database.close()
+
+
+# ── what was observed ──
+
+
+def test_what_was_observed_was_let_through_whatever_the_policy_said():
+    world = World(FORCE, ASK, budget("10"), EVERYTHING, observe=True)
+    assert world.ask(cost="11").allowed
+    assert world.ask(cost="1").allowed
+    found = simulated(world, budget("10"), EVERYTHING)
+    assert changed(found) == [("allow", "deny", "budget_exceeded")]
+    assert (found.observed, found.as_judged, found.counted) == (2, 0, 2)
+    assert [(flip.before_code, flip.before_rule_id) for flip in found.flips] == [(None, None)]
+
+
+def test_without_the_arguments_the_same_file_shows_what_it_said_then():
+    world = World(FORCE, budget("10"), EVERYTHING, observe=True)
+    world.ask(tool="git/push", cost="2", args={"force": True})
+    world.ask(tool="git/push", cost="2", args={"force": False})
+    same = simulated(world, FORCE, budget("10"), EVERYTHING)
+    assert changed(same) == [("allow", "deny", "denied_by_rule")]
+    assert (same.replayed, same.as_judged, same.observed, same.counted) == (0, 2, 2, 2)
+    assert same.not_replayable.decisions == 0
+    other = simulated(world, {**FORCE, "id": "renamed"}, budget("10"), EVERYTHING)
+    assert (other.as_judged, other.not_replayable.decisions, other.flips) == (0, 2, ())
+
+
+def test_a_call_that_was_none_is_refused_by_every_file():
+    world = World(EVERYTHING, observe=True)
+    assert world.ask(cost="-1").allowed
+    found = simulated(world, EVERYTHING)
+    assert changed(found) == [("allow", "deny", "invalid_request")]
+    assert (found.replayed, found.observed) == (1, 1)
+
+
+def test_observed_calls_before_since_are_no_flips():
+    world = World({"id": "no", "effect": "deny", "tools": ["t"]}, FORCE, EVERYTHING, observe=True)
+    world.ask()
+    world.ask(cost="-1")
+    world.ask(tool="git/push", cost="2", args={"force": True})
+    policy = ({"id": "no", "effect": "deny", "tools": ["t"]}, FORCE, EVERYTHING)
+    assert len(simulated(world, *policy).flips) == 3
+    found = simulated(world, *policy, since=NOON + timedelta(days=1))
+    assert (found.flips, found.counted, found.observed, found.as_judged) == ((), 0, 0, 0)

@@ -4,7 +4,7 @@ from policy_world import NOON
 
 from codespar_cli.core.clock import to_micros
 from codespar_cli.plugins.policy.approvals.approval import Approval, Need
-from codespar_cli.plugins.policy.stores.store import CounterKey
+from codespar_cli.plugins.policy.stores.counters import CounterKey
 
 NOW = to_micros(NOON)
 HOUR = 3600 * 10**6

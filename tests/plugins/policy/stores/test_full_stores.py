@@ -6,8 +6,8 @@ from store_values import HOUR, NOW, key, request
 
 from codespar_cli.errors import NotFoundError
 from codespar_cli.plugins.policy.approvals.approval import Vote
+from codespar_cli.plugins.policy.stores.counters import FULL
 from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.stores.store import FULL
 
 
 def test_a_full_counter_stays_full_and_forgets_nothing_that_comes_later(store):

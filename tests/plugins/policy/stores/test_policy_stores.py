@@ -12,8 +12,8 @@ from codespar_cli.core.services import Services
 from codespar_cli.errors import StoreCorrupt
 from codespar_cli.plugins.policy.approvals.approval import Vote
 from codespar_cli.plugins.policy.engine import PolicyEngine
+from codespar_cli.plugins.policy.stores.counters import CounterKey, Hold
 from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
-from codespar_cli.plugins.policy.stores.store import CounterKey, Hold
 
 
 def hold(id="h", estimate=5, expires_at=NOW + HOUR, taken_at=NOW):

@@ -1,0 +1,194 @@
+"""`codespar hook HOST`: one event on stdin, the host's own kind of answer on stdout, once per tool call.
+
+It exits with 0 or 2. Whatever goes wrong while a call waits for its answer is a deny: an event that is none, a
+configuration that cannot be used, a store that does not answer, an import that fails, a signal, the deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from sys import modules
+
+from codespar_cli.cli.hook_line import HookLine, read_line
+from codespar_cli.cli.hook_verdict import Verdict
+from codespar_cli.core.light_typing import TYPE_CHECKING
+from codespar_cli.hosts.answer import Answer, block, document, told
+from codespar_cli.hosts.dialects import HOSTS, dialect_of
+from codespar_cli.hosts.host_event import JUDGED, OTHER, MalformedEvent
+from codespar_cli.hosts.strict_event import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from codespar_cli.core.calls import PolicyDecision
+    from codespar_cli.hosts.dialects import Dialect
+    from codespar_cli.hosts.host_event import HostEvent
+    from codespar_cli.hosts.referee import Referee
+
+_CHUNK = 1 << 16
+
+
+def hook(arguments: Sequence[str]) -> NoReturn:
+    """Answer one event and end the process."""
+    began = time.perf_counter()
+    line = read_line(arguments)
+
+    def last_words(reason: str) -> Answer:
+        """What is said before there is a dialect, or where it cannot be had."""
+        if line.host == "copilot":  # the one host that may take an exit code for a permission
+            return document({"permissionDecision": "deny", "permissionDecisionReason": told(reason)})
+        return block(reason)
+
+    verdict = Verdict(last_words)
+    try:
+        verdict.guard()
+        if line.host not in HOSTS:
+            verdict.end_with(block(_no_such_host(line.host)))
+        _Hook(verdict, line, line.host, began).run()
+    except BaseException as error:
+        verdict.end_with(last_words(_words(error)))
+
+
+class _Hook:
+    """One event on its way through."""
+
+    def __init__(self, verdict: Verdict, line: HookLine, host: str, began: float) -> None:
+        self._verdict = verdict
+        self._line = line
+        self._host = host
+        self._began = began
+        self._dialect: Dialect = dialect_of(host)
+        self._event: HostEvent | None = None
+        self._config: str | None = None
+        self._referee: Referee | None = None
+        verdict.last_words = self._give_up
+
+    def run(self) -> NoReturn:
+        outcome, code, decision = "refused", None, None
+        try:
+            decision = self._rule()
+            event = self._event
+            assert event is not None
+            answer = self._dialect.answer(event, decision)
+            outcome = "neutral" if event.kind == OTHER else "recorded"
+            if decision is not None:
+                outcome, code = "allow" if decision.allowed else "deny", decision.code
+        except BaseException as error:
+            code = getattr(error, "code", type(error).__name__)
+            answer = self._give_up(_words(error), getattr(error, "event_name", None))
+        if not self._verdict.say(answer):
+            outcome = "refused"
+            if decision is not None and decision.allowed:
+                self._take_back(decision)
+        self._note(outcome, code if isinstance(code, str) else None)
+        try:
+            _finish()
+        finally:
+            self._verdict.end()
+
+    def _rule(self) -> PolicyDecision | None:
+        if self._line.problem is not None:
+            raise MalformedEvent(self._line.problem, self._line.event)
+        event = self._event = self._dialect.read(_stdin(), self._line.event)
+        if event.kind == OTHER:
+            return None
+        from codespar_cli.cli.hook_gate import hook_state_dir, open_hook_gate
+        from codespar_cli.hosts.open_calls import OpenCalls
+        from codespar_cli.hosts.referee import Referee
+
+        state_dir = hook_state_dir()
+        gate = open_hook_gate(self._line, state_dir)
+        self._config = gate.config_path
+        line = self._line
+        self._referee = Referee(
+            gate,
+            OpenCalls(state_dir),
+            agent=line.agent,
+            project=line.project,
+            environment=line.environment,
+        )
+        return self._referee.rule(event)
+
+    def _give_up(self, reason: str, event_name: str | None = None) -> Answer:
+        """What is said in place of an answer: no, where a call waits for one, and nothing once it is over."""
+        event = self._event
+        if event is None:
+            return self._dialect.refuse(reason, event_name or self._line.event)
+        if event.kind in JUDGED:
+            return self._dialect.refuse(reason, event.name)
+        return self._dialect.answer(event, None)
+
+    def _take_back(self, decision: PolicyDecision) -> None:
+        if self._referee is not None and self._event is not None:
+            self._referee.take_back(self._event, decision)
+
+    def _note(self, outcome: str, code: str | None) -> None:
+        try:
+            from codespar_cli import __version__
+            from codespar_cli.cli.hook_gate import hook_state_dir
+            from codespar_cli.hosts.heartbeats import Heartbeat, beat
+
+            event = self._event
+            beat(
+                hook_state_dir(),
+                Heartbeat(
+                    host=self._host,
+                    at=time.time(),
+                    event="" if event is None else event.name,
+                    tool="" if event is None else event.tool,
+                    outcome=outcome,
+                    code=code,
+                    took_ms=round((time.perf_counter() - self._began) * 1000, 3),
+                    config=self._config,
+                    version=__version__,
+                ),
+            )
+        except BaseException:
+            return  # the answer has been given
+
+
+def _stdin() -> bytes:
+    """All of it, or one byte more than may be read: whoever reads it refuses it then."""
+    chunks, length = [], 0
+    while length <= MAX_BYTES:
+        try:
+            chunk = os.read(0, _CHUNK)
+        except BlockingIOError:
+            _wait_for_more()
+            continue
+        if not chunk:
+            break
+        chunks.append(chunk)
+        length += len(chunk)
+    return b"".join(chunks)
+
+
+def _wait_for_more() -> None:
+    from select import POLLIN, poll
+
+    asked = poll()
+    asked.register(0, POLLIN)
+    asked.poll()
+
+
+def _finish() -> None:
+    """What was to be done when the process ends: metrics that wait in memory, people who are told of a request."""
+    if "atexit" in modules:
+        modules["atexit"]._run_exitfuncs()  # noqa: SLF001  what `sys.exit` would do; we do not come to that
+
+
+def _words(error: BaseException) -> str:
+    from codespar_cli.errors import CodesparError
+
+    if isinstance(error, MalformedEvent):
+        return str(error)
+    if isinstance(error, CodesparError):
+        return f"{error}; hint: {error.hint}" if error.hint else str(error)
+    return f"the hook failed: {type(error).__name__}"  # the class alone: a message may hold what the call was about
+
+
+def _no_such_host(host: str | None) -> str:
+    found = "none" if host is None else f"`{host[:40]}`"
+    return f"expected one of the hosts {', '.join(HOSTS)}, found {found}"

@@ -1,0 +1,49 @@
+"""What a host's hook runs, by its file: `python -I -S …/codespar_cli/hook_main.py claude`.
+
+`-I` leaves out what an agent could put in the way: the working directory, PYTHON* variables, the user's own packages. `-S`
+leaves out `site`, and with it every `.pth` file and `sitecustomize`, which would run before us. So the directory that
+codespar itself lies in is found here, and is the only one beside Python's own.
+"""
+
+import gc
+import sys
+
+_HERE = __file__.rpartition("/codespar_cli/")[0]
+
+
+def main() -> None:
+    gc.disable()  # for one answer there is nothing to collect
+    if _HERE not in sys.path:
+        sys.path.append(_HERE)  # last: what is there must not be taken for a module of Python's own
+    from codespar_cli.quick_import import QuickFinder
+
+    sys.meta_path.insert(0, QuickFinder(_HERE))
+    try:
+        import apsw  # noqa: F401  as every part that we need, it lies beside us where codespar was installed
+    except ImportError:  # where codespar is run from its sources, it lies where `site` says
+        from site import main as look_around
+
+        look_around()
+    sys.argv.insert(1, "hook")
+    from codespar_cli.__main__ import main as choose
+
+    choose()
+
+
+def _refuse(reason: str) -> None:
+    """Say no without anything of ours: what broke may be any of it. A traceback would end with 1, which hosts let pass."""
+    import os
+
+    words = f"codespar: the hook could not start: {reason}"
+    if "copilot" in sys.argv:  # the one host that may take an exit code for a permission
+        os.write(1, b'{"permissionDecision":"deny","permissionDecisionReason":"%s"}\n' % words.encode())
+        os._exit(0)
+    os.write(2, words.encode() + b"\n")
+    os._exit(2)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException as error:
+        _refuse(type(error).__name__)

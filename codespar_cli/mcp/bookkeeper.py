@@ -1,0 +1,70 @@
+"""What need not be done before a byte passes: on a thread of its own, in the order it came up, when nothing passes.
+
+Books are kept while an agent thinks. Calls that follow each other at once do not wait for the books of those before; but no
+task waits longer than `LONGEST_WAIT_S`, and that long only what is lost when the process is killed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from threading import Event, Thread
+from time import monotonic
+from typing import TypeAlias
+
+Task: TypeAlias = Callable[[], object]
+QUIET_S = 0.003
+"""As long as something new came up within this, calls are following each other."""
+LONGEST_WAIT_S = 0.25
+MOST_WAITING = 10_000
+"""Tasks that wait at once; whoever brings one more does it, and waits, so that memory is bounded."""
+
+
+class Bookkeeper:
+    """`failures` counts what tasks raised, by class: watching never fails a call."""
+
+    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
+        self.failures: Counter[str] = Counter()
+        self._tasks: deque[tuple[float, Task]] = deque()
+        self._most = most_waiting
+        self._latest = 0.0
+        self._news = Event()
+        self._closing = Event()
+        self._thread = Thread(target=self._work, name="bookkeeper", daemon=True)
+        self._thread.start()
+
+    def add(self, task: Task) -> None:
+        if len(self._tasks) >= self._most:
+            self._do(task)
+            return
+        self._latest = monotonic()
+        self._tasks.append((self._latest, task))
+        if not self._news.is_set():  # to wake it for every task would be to have it run between two calls
+            self._news.set()
+
+    def close(self, patience_s: float) -> bool:
+        """Finish what waits. Whether all of it was done in time."""
+        self._closing.set()
+        self._news.set()
+        self._thread.join(patience_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while not self._closing.is_set() or self._tasks:
+            self._news.wait()
+            self._news.clear()
+            while self._tasks:
+                if self._is_time():
+                    self._do(self._tasks.popleft()[1])
+                else:
+                    self._closing.wait(QUIET_S)
+
+    def _is_time(self) -> bool:
+        now = monotonic()
+        return now - self._latest >= QUIET_S or now - self._tasks[0][0] >= LONGEST_WAIT_S or self._closing.is_set()
+
+    def _do(self, task: Task) -> None:
+        try:
+            task()
+        except BaseException as error:  # a plugin's SystemExit, too: who watches never stops what passes
+            self.failures[type(error).__name__] += 1

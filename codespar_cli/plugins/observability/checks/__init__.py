@@ -1,0 +1,1 @@
+"""Is this call one that its tool can take, and is the agent going in circles?"""

@@ -1,0 +1,1 @@
+"""Did the definition of a tool change since somebody looked at it?"""

@@ -1,0 +1,1 @@
+"""What was recorded, in the words of other systems."""

@@ -1,0 +1,50 @@
+"""One snapshot of policy.db. A store that can be read but not written, as on a read-only mount, is read all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import apsw
+
+from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
+from codespar_cli.plugins.policy.stores.sqlite_schema import SCHEMA
+from codespar_cli.storage.sqlite import Database
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[apsw.Connection]:
+    """Raises StoreBusy, StoreError, StoreCorrupt."""
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(database.read())
+        except (StoreBusy, StoreSchemaNewer):
+            raise
+        except StoreError as error:
+            connection = stack.enter_context(_read_only(database.path, error))
+        yield connection
+
+
+@contextmanager
+def _read_only(path: Path, reason: StoreError) -> Iterator[apsw.Connection]:
+    """A connection that changes nothing on disk, or the reason why there is no other."""
+    if not path.exists():
+        raise reason
+    log = path.with_name(path.name + "-wal")
+    # Without a log to read nobody is writing, and SQLite need not make the files it coordinates writers with.
+    immutable = "&immutable=1" if not log.exists() or log.stat().st_size == 0 else ""
+    try:
+        connection = apsw.Connection(
+            f"{path.absolute().as_uri()}?mode=ro{immutable}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        version = next(iter(connection.execute("PRAGMA user_version")))[0]
+        connection.execute("BEGIN")
+    except apsw.Error:
+        raise reason from None
+    try:
+        if version != len(SCHEMA.migrations):
+            raise reason
+        yield connection
+    finally:
+        connection.close()
