@@ -13,9 +13,10 @@ MOST = 300 << 20
 numbers = iter(range(10**9))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("hostile")) as server:
+@pytest.fixture(scope="module", params=["1", "3"], ids="workers {}".format)
+def server(tmp_path_factory, request):
+    """One process that does everything, and three of which two accept."""
+    with serving(tmp_path_factory.mktemp("hostile"), "--workers", request.param) as server:
         yield server
 
 
@@ -310,8 +311,9 @@ def test_two_hundred_senders_of_a_byte_at_a_time_are_cut_off(server):
 
 
 @pytest.mark.slow
-def test_more_connections_than_there_may_be_keep_nobody_out(tmp_path):
-    with serving(tmp_path) as server, ExitStack() as stack:
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_more_connections_than_there_may_be_keep_nobody_out(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers) as server, ExitStack() as stack:
         for _ in range(2200):
             try:
                 raw(server, b"POST /", stack)

@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from serve_process import PLUGINS, fails, push, read_answer, request, serving, sign
+from doors_kit import PLUGINS as DOORS
+from doors_kit import TOKEN, written
+from serve_process import PLUGINS, begin, fails, push, read_answer, request, serving, sign
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="looks into /proc")
 
@@ -145,15 +147,13 @@ def test_when_the_supervisor_is_killed_the_rest_ends_and_says_so(tmp_path):
 def test_signals_of_a_terminal_go_to_all_of_them(tmp_path):
     """Ctrl-C, and a service manager's SIGTERM to the whole group: what is under way is answered all the same."""
     with serving(tmp_path, "--workers", "3") as server, server.connect() as busy:
-        data = request(push())
-        busy.sendall(data[:-10])
-        assert server.get("/healthz")[0] == 200
+        rest = begin(busy, request(push()))
         for pid in reversed(server.pids):
             os.kill(pid, signal.SIGINT)
         with pytest.raises(OSError):
             while True:
                 socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
-        busy.sendall(data[-10:])
+        busy.sendall(rest)
         assert read_answer(busy)[0] == 200
         server.process.wait(20)
         code, said = server.end()
@@ -208,3 +208,68 @@ def test_what_an_acceptor_took_is_read_and_dispatched_at_once(tmp_path):
         assert server.end()[0] == 0
     assert fastest < 2.5  # half of the reader's own interval
     assert (tmp_path / "ran").read_text() == "xxxxx"
+
+
+AGENTS = 12
+
+
+def test_agents_ask_while_acceptors_are_killed_and_the_budget_holds(tmp_path):
+    """1.00 at 0.10 a call: what is allowed is never more, whoever dies."""
+    written(tmp_path, plugins=DOORS)
+    allowed, lock, tries = [], threading.Lock(), [0]
+    environ = {"DOOR_TOKEN": TOKEN, "CODESPAR_STATE_DIR": str(tmp_path / "user")}
+    with serving(tmp_path, "--workers", "3", plugins=DOORS, environ=environ) as server:
+        stopping = threading.Event()
+
+        def ask():
+            while not stopping.is_set():
+                with lock:
+                    tries[0] += 1
+                with contextlib.suppress(OSError):
+                    found = check(server, {"tool": "x", "agent": "one", "reserve": True})
+                    if found["allowed"]:
+                        with lock:
+                            allowed.append(found["reservation_id"])
+                    else:
+                        assert found["code"] == "budget_exceeded", found
+
+        agents = [threading.Thread(target=ask) for _ in range(AGENTS)]
+        for agent in agents:
+            agent.start()
+        for turn in range(4):
+            before = tries[0]
+            until(lambda was=before: tries[0] > was + 2 * AGENTS)
+            until(lambda: len(server.acceptors) == 2)
+            os.kill(server.acceptors[turn % 2], signal.SIGKILL)
+        until(lambda: len(server.acceptors) == 2)
+        stopping.set()
+        for agent in agents:
+            agent.join(30)
+        code, said = server.end()
+    assert code == 0
+    assert said.count("an accepting process ended (signal 9)") == 4
+    assert 0 < len(allowed) <= 10
+    assert len(set(allowed)) == len(allowed)
+
+
+def check(server, document):
+    body = json.dumps(document).encode()
+    lines = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(b"POST /v1/check HTTP/1.1\r\n" + lines.encode() + body)
+        status, _, answer = read_answer(connection)
+    assert status == 200
+    return json.loads(answer)
+
+
+@pytest.mark.parametrize(("active", "processes"), [("[]", {1}), ('["github"]', {1, 3, 4, 5})])
+def test_without_deliveries_nobody_else_accepts(tmp_path, active, processes):
+    """A carried question takes longer; only where deliveries come do the other processes earn that."""
+    plugins = DOORS.replace("active = []", f"active = {active}")
+    plugins += '[integrations.github]\nsecret = "env:GITHUB_HOOK"\n' if "github" in active else ""
+    written(tmp_path, plugins=plugins)
+    environ = {"DOOR_TOKEN": TOKEN, "CODESPAR_STATE_DIR": str(tmp_path / "user")}
+    with serving(tmp_path, plugins=plugins, environ=environ) as server:
+        cores = min(len(os.sched_getaffinity(server.process.pid)), 4)
+        assert len(server.pids) in processes
+        assert len(server.pids) == (1 if active == "[]" or cores == 1 else cores + 1)
