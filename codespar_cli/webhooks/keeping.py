@@ -56,6 +56,7 @@ class Keeping:
         self._last_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone = False
+        self._ends = False
 
     def busy(self) -> bool:
         """Whether deliveries came just now."""
@@ -92,6 +93,7 @@ class Keeping:
                 task.cancel()
 
     async def _stopped(self, supervisor: Supervisor, stopping: Callable[[int], None]) -> None:
+        self._ends = True
         with suppress(OSError):
             supervisor.control.send(STOP)
         wanted = len(self._links)
@@ -125,6 +127,8 @@ class Keeping:
         loop = asyncio.get_running_loop()
         _, found = await loop.create_unix_connection(lambda: Link(self._take, self._lost), sock=link)
         self._links.append(found)
+        if self._ends:  # it was begun before the supervisor heard of that
+            found.send(("stop",))
 
     def _lost(self, link: Link) -> None:
         self._answering.lost(link)

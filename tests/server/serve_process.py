@@ -83,7 +83,10 @@ def read_answer(connection, head_only=False):
 
 
 def descendants(pid):
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has just ended
+        return []
     return [pid, *(each for child in children for each in descendants(int(child)))]
 
 
