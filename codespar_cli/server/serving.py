@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codespar_cli.core.webhook_options import MOST_WORKERS
@@ -26,6 +27,7 @@ DRAIN_S = 10
 _KEEP_ALIVE_S = 30
 _FREED_WITHIN_S = 1.0
 _LOOK_S = 0.02
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _OTHER_FILES = 100  # stores, pipes, what routes open
 
 
@@ -245,8 +247,16 @@ def default_workers() -> int:
     that we begin together with us."""
     if sys.platform != "linux":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(len(os.sched_getaffinity(0)), _quota(_QUOTA), MOST_WORKERS)
+
+
+def _quota(path: Path) -> int:
+    """Of how many processors a container may use the time, rounded up ("Control Group v2", cpu.max)."""
+    try:
+        allowed, period = path.read_text().split()
+        return -(-int(allowed) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # "max": as many as there are
+        return MOST_WORKERS
 
 
 def _files() -> int:
