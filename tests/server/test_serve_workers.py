@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from doors_kit import PLUGINS as DOORS
 from doors_kit import TOKEN, written
-from serve_process import PLUGINS, begin, fails, push, read_answer, request, serving, sign
+from serve_process import PLUGINS, ROOT, begin, fails, push, read_answer, request, serving, sign
 
 from codespar_cli.server.serving import default_workers
 
@@ -274,3 +274,30 @@ def test_without_deliveries_nobody_else_accepts(tmp_path, active):
     with serving(tmp_path, plugins=plugins, environ=environ) as server:
         count = 1 if active == "[]" else default_workers()
         assert len(server.pids) == (1 if count == 1 else count + 1)
+
+
+def test_beside_threads_of_a_plugin_there_is_one_process(tmp_path):
+    """They begin before anything is forked; a copied process would wait for locks that nobody in it releases."""
+    (tmp_path / "shadow").mkdir()
+    beginning = "import threading, time\nthreading.Thread(target=lambda: time.sleep(600), daemon=True).start()\n"
+    (tmp_path / "shadow" / "sitecustomize.py").write_text(beginning)
+    path = f"{tmp_path / 'shadow'}{os.pathsep}{ROOT}"
+    with serving(tmp_path, "--workers", "3", environ={"PYTHONPATH": path}) as server:
+        assert len(server.pids) == 1
+        assert server.post(push())[0] == 200
+        assert "a plugin has begun a thread: one process does everything" in server.end()[1]
+
+
+def test_an_inbox_on_a_server_is_written_by_one_of_them(tmp_path, postgres):
+    url = postgres.new_database()
+    plugins = PLUGINS.replace('active = ["github"]', 'active = ["github"]\nstore = "env:INBOX"')
+    with serving(tmp_path, "--workers", "3", plugins=plugins, environ={"INBOX": url}) as server:
+        for number in range(20):
+            assert json.loads(server.post(push(number), f"d{number}")[2])["status"] == "accepted"
+            assert json.loads(server.post(push(number), f"d{number}")[2])["status"] == "duplicate"
+        os.kill(server.acceptors[0], signal.SIGKILL)
+        until(lambda: len(server.acceptors) == 2)
+        assert json.loads(server.post(push(99), "d99")[2])["status"] == "accepted"
+        assert server.get("/healthz")[0] == 200
+        assert server.end()[0] == 0
+    assert not (tmp_path / "state" / "inbox.db").exists()

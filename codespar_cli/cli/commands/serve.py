@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from threading import active_count
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,6 +69,10 @@ def serve(
         ready = partial(_tell, session, found.endpoints, url_of(listening))
         stopping = partial(_say_stopping, session)
         count = workers or settings.get("workers") or (default_workers() if found.endpoints.served else 1)
+        if count > 1 and active_count() > 1:
+            # A copy has none of them, and for ever holds the locks that they held.
+            session.terminal.note("a plugin has begun a thread: one process does everything")
+            count = 1
         if count == 1:
             run(served.app, listening, ready=ready, stopping=stopping, log=log)
         else:
