@@ -13,6 +13,7 @@ from sys import modules
 from codespar_cli.cli.hook_line import HookLine, read_line
 from codespar_cli.cli.hook_verdict import Verdict
 from codespar_cli.core.light_typing import TYPE_CHECKING
+from codespar_cli.hook_start import finish, go_on
 from codespar_cli.hosts.answer import Answer, block, document, told
 from codespar_cli.hosts.dialects import HOSTS, dialect_of
 from codespar_cli.hosts.host_event import JUDGED, OTHER, MalformedEvent
@@ -94,6 +95,7 @@ class _Hook:
         event = self._event = self._dialect.read(_stdin(), self._line.event)
         if event.kind == OTHER:
             return None
+        go_on()
         from codespar_cli.cli.hook_gate import hook_state_dir, open_hook_gate
         from codespar_cli.hosts.open_calls import OpenCalls
         from codespar_cli.hosts.referee import Referee
@@ -177,6 +179,7 @@ def _finish() -> None:
     """What was to be done when the process ends: metrics that wait in memory, people who are told of a request."""
     if "atexit" in modules:
         modules["atexit"]._run_exitfuncs()  # noqa: SLF001  what `sys.exit` would do; we do not come to that
+    finish()
 
 
 def _words(error: BaseException) -> str:
