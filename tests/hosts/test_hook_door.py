@@ -285,6 +285,21 @@ def test_what_was_compiled_once_is_not_read_again(world):
     assert not names & (FORBIDDEN | NEEDLESS)
 
 
+def test_nor_where_a_users_own_file_speaks_as_well(world, tmp_path):
+    world.env["HOME"] = str(tmp_path)
+    own = tmp_path / ".config" / "codespar"
+    own.mkdir(parents=True, mode=0o700)
+    for path in (world.config, world.rules):
+        (own / path.name).write_text(path.read_text())
+        for each in (path, own / path.name):
+            os.utime(each, (1, 1))
+    for _ in range(2):
+        world.hook("claude", shell("claude", "ls"))
+    found = imported(world, "claude", shell("claude", "ls"))
+    assert "codespar_cli.core.layered_policy" in found
+    assert not {name.partition(".")[0] for name in found} & (FORBIDDEN | NEEDLESS)
+
+
 def test_an_event_that_is_refused_needs_no_policy_and_next_to_nothing_else(world):
     world.hook("claude", shell("claude", "ls"))
     names = imported(world, "claude", {"hook_event_name": "PreToolUse", "tool_name": "B ash", "tool_input": {}})
