@@ -8,6 +8,7 @@ from contextlib import suppress
 from codespar_cli.cli.live_gate import LiveGate
 from codespar_cli.cli.session import Session
 from codespar_cli.mcp.bookkeeper import Bookkeeper
+from codespar_cli.mcp.drift_notes import DriftNotes
 from codespar_cli.mcp.identity import Identity
 from codespar_cli.mcp.relay import Relay
 from codespar_cli.mcp.screen import Screen
@@ -29,7 +30,8 @@ class Wrapping:
                 environ=session.environ,
                 config_path=session.config_path,
                 tenant_option=session.tenant_option,
-            )
+            ),
+            drifted=DriftNotes(self._note),
         )
         self._books = Bookkeeper()
         self._screen = Screen(

@@ -54,6 +54,7 @@ _MANAGED = (
     "/etc/bash.bashrc",
 )
 _LONGEST = 4096  # PATH_MAX of Linux: what is longer opens nothing, unless a tool shortens it first
+_MOST_LINKS = 32
 _LIBRARIES = {"site-packages", "dist-packages"}
 _VARIABLES = ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODESPAR_STATE_DIR", "CODESPAR_CONFIG", "CODEX_HOME", "PWD")
 _CONFIG = "plugins.toml"
@@ -69,26 +70,11 @@ class ProtectedPlaces:
         self._environ = environ
         self._home = environ.get("HOME") or "/"
         self._cwd = cwd if cwd is not None and os.path.isabs(cwd) else os.getcwd()  # noqa: PTH109, PTH117
-        config = environ.get("XDG_CONFIG_HOME") or os.path.join(self._home, ".config")  # noqa: PTH118
-        state = environ.get("XDG_STATE_HOME") or os.path.join(self._home, ".local", "state")  # noqa: PTH118
-        codex, claude, zsh = environ.get("CODEX_HOME"), environ.get("CLAUDE_CONFIG_DIR"), environ.get("ZDOTDIR")
-        self._trees = [
-            *directories,
-            _PACKAGE,
-            _ADMINISTRATORS,
-            os.path.join(config, "codespar"),  # noqa: PTH118
-            environ.get("CODESPAR_STATE_DIR") or os.path.join(state, "codespar"),  # noqa: PTH118
-            os.path.join(config, "fish"),  # noqa: PTH118
-            *([codex] if codex else []),
-        ]
-        self._programs = _libraries(self._home)
-        self._files = [
-            *files,
-            *_MANAGED,
-            *(os.path.join(self._home, name) for name in _SHELL_FILES),  # noqa: PTH118
-            *([os.path.join(claude, "settings.json")] if claude else []),  # noqa: PTH118
-            *([os.path.join(zsh, name) for name in _SHELL_FILES if name.startswith(".z")] if zsh else []),  # noqa: PTH118
-        ]
+        self._more = files, directories
+        self._files: list[str] = []
+        self._trees: list[str] = []
+        self._programs: list[str] = []
+        self._real = _Links()
         self._exact: set[str] | None = None
         self._within: tuple[str, ...] = ()
         self._programs_within: tuple[str, ...] = ()
@@ -112,6 +98,22 @@ class ProtectedPlaces:
             if self._is_protected(spelled, anywhere=tails, programs=programs) or (whole and self._is_above(spelled)):
                 return text
         return text if self._is_another_name(path) else None
+
+    @property
+    def cwd(self) -> str:
+        return self._cwd
+
+    @property
+    def is_known(self) -> bool:
+        """Whether links were followed, which is most of the work: a path was asked about."""
+        return self._exact is not None
+
+    def again(self) -> ProtectedPlaces:
+        """The same places for another call, with the links as they were followed; what is there is looked at anew."""
+        places: ProtectedPlaces = object.__new__(type(self))
+        places.__dict__.update(self.__dict__)
+        places._standing, places._real = None, _Links()
+        return places
 
     # ── inside ──
 
@@ -148,22 +150,46 @@ class ProtectedPlaces:
     def _look_once(self) -> None:
         if self._exact is not None:
             return
+        self._list()
         exact: set[str] = set()
-        real: dict[str, str] = {}  # most of them lie in a few directories
         for path in map(os.path.normpath, self._files):
-            above, _, name = path.rpartition("/")
-            if above not in real:
-                real[above] = _real(above or "/").rstrip("/")
-            followed = _real(path) if os.path.islink(path) else f"{real[above]}/{name}"  # noqa: PTH114
-            exact.update((path.casefold(), followed.casefold()))
+            exact.update((path.casefold(), self._real(path).casefold()))
         above = self._cwd
         while True:  # a file put nearer than the one in use would be the one in use
             exact.add(os.path.join(above, _CONFIG).casefold())  # noqa: PTH118
             if above == os.path.dirname(above):  # noqa: PTH120
                 break
             above = os.path.dirname(above)  # noqa: PTH120
+        self._within, self._programs_within = self._folded(self._trees), self._folded(self._programs)
         self._exact = exact
-        self._within, self._programs_within = _folded(self._trees), _folded(self._programs)
+
+    def _list(self) -> None:
+        """Name what is protected. Only once a path is asked about: most calls of tools name none."""
+        environ, (files, directories) = self._environ, self._more
+        config = environ.get("XDG_CONFIG_HOME") or os.path.join(self._home, ".config")  # noqa: PTH118
+        state = environ.get("XDG_STATE_HOME") or os.path.join(self._home, ".local", "state")  # noqa: PTH118
+        codex, claude, zsh = environ.get("CODEX_HOME"), environ.get("CLAUDE_CONFIG_DIR"), environ.get("ZDOTDIR")
+        self._trees = [
+            *directories,
+            _PACKAGE,
+            _ADMINISTRATORS,
+            os.path.join(config, "codespar"),  # noqa: PTH118
+            environ.get("CODESPAR_STATE_DIR") or os.path.join(state, "codespar"),  # noqa: PTH118
+            os.path.join(config, "fish"),  # noqa: PTH118
+            *([codex] if codex else []),
+        ]
+        self._programs = _libraries(self._home, self._real)
+        self._files = [
+            *files,
+            *_MANAGED,
+            *(os.path.join(self._home, name) for name in _SHELL_FILES),  # noqa: PTH118
+            *([os.path.join(claude, "settings.json")] if claude else []),  # noqa: PTH118
+            *([os.path.join(zsh, name) for name in _SHELL_FILES if name.startswith(".z")] if zsh else []),  # noqa: PTH118
+        ]
+
+    def _folded(self, trees: Iterable[str]) -> tuple[str, ...]:
+        spelled = {one for path in trees for one in (os.path.normpath(path), self._real(path))}
+        return tuple(f"{tree.casefold().rstrip('/')}/" for tree in spelled)
 
     def _is_protected(self, path: str, *, anywhere: bool, programs: bool) -> bool:
         # One case for all: most file systems of desktops do not tell `.Claude` from `.claude`.
@@ -185,7 +211,7 @@ class ProtectedPlaces:
             tails = (_CONFIG, *_TAILS)
             near = [os.path.join(above, tail) for above in (*here, self._home) for tail in tails]  # noqa: PTH118
             there = [one for one in (*self._files, *near, *self._trees, *self._programs) if os.path.lexists(one)]
-            self._standing = list(_folded(there))
+            self._standing = list(self._folded(there))
         folded = f"/{path.casefold().strip('/')}/".replace("//", "/")
         if any(one.startswith(folded) for one in self._standing):
             return True
@@ -208,21 +234,39 @@ class ProtectedPlaces:
         return any(_same(other, facts) for other in (*self._files, *here, *home))
 
 
-def _libraries(home: str) -> list[str]:
+class _Links:
+    """Follows links as `_real` does. The directories that many of the paths lie in are followed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def __call__(self, path: str, links: int = 0) -> str:
+        above, slash, name = path.rpartition("/")
+        if not slash or name in {"", ".", ".."}:
+            return _real(path)
+        if above not in self._known:
+            self._known[above] = self(above, links).rstrip("/") if above else ""
+        followed = f"{self._known[above]}/{name}"
+        if not os.path.islink(followed):  # noqa: PTH114
+            return followed
+        if links == _MOST_LINKS:
+            return _real(path)
+        try:
+            return self(os.path.join(self._known[above] or "/", os.readlink(followed)), links + 1)  # noqa: PTH115, PTH118
+        except OSError:  # gone since
+            return _real(path)
+
+
+def _libraries(home: str, real: _Links) -> list[str]:
     """What the interpreter of this process runs: changed, it is a codespar that allows everything."""
     trees = [path for path in sys.path if os.path.basename(path) in _LIBRARIES]  # noqa: PTH119
     trees.append(os.path.dirname(os.__file__))  # noqa: PTH120
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     if sys.prefix == sys.base_prefix:
         trees.append(f"{home}/.local/lib/{version}/site-packages")
-    for directory in {os.path.dirname(sys.executable), os.path.dirname(_real(sys.executable))}:  # noqa: PTH120
+    for directory in {os.path.dirname(sys.executable), os.path.dirname(real(sys.executable))}:  # noqa: PTH120
         trees += [f"{directory}/{name}" for name in ("codespar", "python", "python3", version)]
     return [*trees, f"{sys.prefix}/pyvenv.cfg"]
-
-
-def _folded(trees: Iterable[str]) -> tuple[str, ...]:
-    spelled = {one for path in trees for one in (os.path.normpath(path), _real(path))}
-    return tuple(f"{tree.casefold().rstrip('/')}/" for tree in spelled)
 
 
 def _address(text: str) -> str:

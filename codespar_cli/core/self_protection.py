@@ -10,6 +10,7 @@ What a shell will do cannot be told from its text. The second is a tripwire, and
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from codespar_cli.core.argument_paths import manner_of, paths_of, texts_of
 from codespar_cli.core.calls import PolicyDecision, ToolCall
@@ -18,12 +19,14 @@ from codespar_cli.core.protected_places import ProtectedPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 CODE = "self_protection"
 RULE = "codespar-self-protection"
 STAGE = "protection"
 
 _LONGEST_TEXT = 1 << 22
+_KEPT_S = 1.0
 _MOST_PATHS = 16384
 _PATCH_STARTS = ("*** Begin Patch", "--- ", "+++ ", "diff --git", "Index: ", "rename ", "*** ")
 _PATCH_LINES = (
@@ -55,6 +58,7 @@ class SelfProtection:
         self._files = tuple(files)
         self._directories = tuple(directories)
         self._environ = environ
+        self._kept: tuple[float, ProtectedPlaces] | None = None
 
     def __call__(self, call: ToolCall) -> PolicyDecision | None:
         try:
@@ -69,11 +73,26 @@ class SelfProtection:
         args = call.context.args
         if not args or not isinstance(call.tool_name, str):
             return None
+        began = monotonic()
         cwd = call.context.attributes.get("cwd")
-        places = ProtectedPlaces(
-            self._files, self._directories, cwd=cwd if isinstance(cwd, str) else None, environ=self._environ
-        )
-        manner = manner_of(call.tool_name)
+        places = self._places(cwd if isinstance(cwd, str) and os.path.isabs(cwd) else os.getcwd())  # noqa: PTH109, PTH117
+        found = self._named(places, call.tool_name, args)
+        if self._kept is None and places.is_known:
+            self._kept = began, places
+        return found
+
+    def _places(self, cwd: str) -> ProtectedPlaces:
+        """Seen from there. Where links lead is known for a while: whoever turns one could have written before."""
+        kept = self._kept
+        if kept is not None:
+            since, places = kept
+            if places.cwd == cwd and monotonic() - since < _KEPT_S:
+                return places.again()
+            self._kept = None
+        return ProtectedPlaces(self._files, self._directories, cwd=cwd, environ=self._environ)
+
+    def _named(self, places: ProtectedPlaces, tool: str, args: Mapping[str, Any]) -> str | None:
+        manner = manner_of(tool)
         for key, text in texts_of(args):
             # Only a tool that applies patches reads one: a shell runs what looks like one.
             patched = _patched(text) if manner.patches or key in {"patch", "diff"} else None

@@ -133,18 +133,12 @@ def read_ended(raw: bytes, *, tenant: str) -> Ended:
 
 
 def settle_and_record(gate: Gate, ended: Ended) -> dict[str, bool]:
-    """Settle, or release for a call that failed, then keep the row. Told again, nothing is settled twice.
+    """Settle, also what a call that failed has cost, then keep the row. Told again, nothing is settled twice.
 
     Raises CodesparError: a reservation that nobody knows, a row that cannot be kept, a store that does not answer.
     """
     registry, metric = gate.registry, ended.metric
-    settled = False
-    if registry.policy is not None:
-        if metric.success:
-            settled = _settle(gate, ended)
-        elif ended.reservation is not None:
-            registry.release_policy_reservation(ended.reservation)
-            settled = True
+    settled = registry.policy is not None and _settle(gate, ended)
     if registry.observability is None:
         return {"settled": settled, "recorded": False}
     registry.record_metric(metric)

@@ -234,13 +234,21 @@ class Screen:
     def _close(self, asked: Asked, message: Mapping[str, Any], latency_ms: float) -> None:
         answer = result.read_answer(message, asked.watched.arguments)
         if answer.waits:
-            # The server asks for more first; the client makes the same call again, which is asked about again.
-            if asked.decision.reservation_id is not None:
-                asked.gate.registry.release_policy_reservation(asked.decision.reservation_id)
+            self._put_off(asked, answer)
             return
-        self._record(asked, answer, latency_ms, spent=answer.success or answer.cost is not None)
+        self._record(asked, answer, latency_ms, spent=answer.is_taken or answer.cost is not None)
         digest = blake2b(answer.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         self._watch(lambda watcher: watcher.answered(self._identity.server, asked.watched, answer.error_type, digest))
+
+    def _put_off(self, asked: Asked, answer: result.Answer) -> None:
+        """The server asks for more first; the client makes the same call again, which is asked about again."""
+        call, held, registry = asked.call, asked.decision.reservation_id, asked.gate.registry
+        if held is None:
+            return
+        if answer.cost is None:
+            registry.release_policy_reservation(held)
+        else:
+            registry.record_policy_usage(call.agent_id, call.tool_name, answer.cost, reservation_id=held)
 
     def _lost(self, asked: Asked, error_type: str) -> None:
         """A call without an answer. It is settled at what was held: what the tool did before nobody knows."""
@@ -249,15 +257,7 @@ class Screen:
 
     def _record(self, asked: Asked, answer: result.Answer, latency_ms: float, *, spent: bool) -> None:
         from codespar_cli.core.gate import Outcome
-        from codespar_cli.core.light_typing import replace
 
-        call, decision, registry = asked.call, asked.decision, asked.gate.registry
-        if spent and not answer.success and decision.reservation_id is not None:
-            # The gate gives back the hold of what failed; here it is known, or must be feared, that it was spent.
-            registry.record_policy_usage(
-                call.agent_id, call.tool_name, answer.cost, reservation_id=decision.reservation_id
-            )
-            decision = replace(decision, reservation_id=None)
         outcome = Outcome(
             success=answer.success,
             latency_ms=latency_ms,
@@ -265,10 +265,13 @@ class Screen:
             error_type=answer.error_type,
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
-            decision=decision,
+            decision=asked.decision,
+            is_spent=spent,
             tokens_estimated=answer.estimated,
+            result_bytes=answer.size,
+            server=self._identity.server,
         )
-        self._in_turn(lambda: asked.gate.record(call, outcome))
+        self._in_turn(lambda: asked.gate.record(asked.call, outcome))
 
     def _in_turn(self, act: Callable[[], T]) -> T:
         """One at a time: who finds a store locked comes back a millisecond later. Nobody waits long for that."""
