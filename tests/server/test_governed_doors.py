@@ -73,7 +73,7 @@ def test_a_repository_that_begins_below_does_not_take_the_projects_rules_away(pl
     answers = through_doors(place, lambda: None, place.cut_off, place.touch_own)
     assert codes(answers) == ["denied_by_rule", "denied_by_rule", "config_gone"]
     assert b"ends the search" in answers[2][0]
-    assert f"codespar --config {place.config} serve" in answers[2][1]["reason"]
+    assert f"--config {place.config}" in answers[2][1]["reason"]
 
 
 def test_a_directory_in_the_place_of_a_file_is_no_permission(place):
