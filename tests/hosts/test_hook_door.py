@@ -37,7 +37,7 @@ def world(tmp_path):
 def test_a_call_is_allowed_held_settled_and_recorded(world, host):
     allowed = world.hook(host, shell(host, "ls"))
     assert (allowed.returncode, denies(host, allowed.stdout, allowed.returncode)) == (0, False)
-    assert world.budget(host) == ("0.00", "1.00")
+    assert world.budget(host) == (("1.00", "0.00") if host == "codex" else ("0.00", "1.00"))
     ended = world.hook(host, shell(host, "ls", **ENDS[host]))
     assert (ended.returncode, denies(host, ended.stdout, ended.returncode)) == (0, False)
     assert world.budget(host) == ("1.00", "0.00")
@@ -110,7 +110,7 @@ def test_a_permission_is_answered_as_the_call_was_and_holds_nothing_more(world, 
     ask["hook_event_name"] = "PermissionRequest"
     allowed = world.hook(host, ask)
     assert (allowed.stdout, allowed.returncode) == (b"", 0)
-    assert world.budget(host) == ("0.00", "3.00")
+    assert world.budget(host) == (("3.00", "0.00") if host == "codex" else ("0.00", "3.00"))
     ask["tool_input"] = {"command": "rm x"}
     denied = world.hook(host, ask)
     assert problem(json.loads(denied.stdout), deny_schema(host, "PermissionRequest")) is None
