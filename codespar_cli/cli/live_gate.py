@@ -83,8 +83,10 @@ class LiveGate:
         try:
             for _ in range(_ATTEMPTS):
                 session = self._make()
-                signature = tuple([_look(path) for path in _places(session)])
-                signature += tuple([_look(path) for path in _inputs(session.config)])
+                looked = {path: _look(path) for path in _places(session)}
+                signature = tuple(looked.values())
+                looked |= {path: _look(path) for path in _inputs(session.config) if path not in looked}
+                signature = tuple(looked.values())
                 gate = session.gate("policy", "observability")
                 gate.protection = gate.protection or protection_of(session.config)
                 loaded = Loaded(signature, gate, self._watcher_of(session, gate))

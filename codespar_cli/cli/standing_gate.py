@@ -34,11 +34,13 @@ def standing_gate(session: Session, live: LiveGate | None = None) -> Callable[[]
 
     def gate() -> Gate:
         nonlocal checked
-        for path in tuple(governed):
-            if not os.path.isfile(path):  # noqa: PTH113  asked with every call
-                raise _no_permission(path, "governed calls since this process was started, and is not there any more")
         found = live.gate()
-        if found is not checked:
+        if found is not checked:  # which it is not once a file of the configuration is another, or gone
+            for path in tuple(governed):
+                if not os.path.isfile(path):  # noqa: PTH113
+                    raise _no_permission(
+                        path, "governed calls since this process was started, and is not there any more"
+                    )
             if is_searched:
                 _check_found(_places(session, governed), found.governing)
             governed.update(dict.fromkeys(found.governing))
