@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codespar_cli.core.layered_policy import LayeredPolicy
     from codespar_cli.storage.sealed_cache import SealedCache
 
-FORM = 3
+FORM = 4
 """Of what is kept; raised when that changes."""
 _KINDS = ("policy", "observability")
 

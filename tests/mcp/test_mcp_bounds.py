@@ -10,7 +10,7 @@ from codespar_cli.mcp import screen as screen_module
 from codespar_cli.mcp.lines import MOST_READ, MOST_SIGNS, is_readable
 from codespar_cli.mcp.listing import Pages
 
-CROWDED = [b"{}," * 400_000, b"[]," * 600_000, b"0," * 1_000_001, b'"",' * 1_000_001, b'{"":' * 1_000_001]
+CROWDED = [b"{}," * 600_000, b"[]," * 600_000, b"0," * 1_000_001, b'"",' * 1_000_001, b'{"":' * 1_000_001]
 
 
 @pytest.fixture
@@ -56,6 +56,8 @@ def test_a_long_text_is_still_judged(desk):
     assert is_readable(b"," * MOST_SIGNS)
     assert is_readable(b"x" * MOST_READ)
     assert not is_readable(b"x" * (MOST_READ + 1))
+    assert is_readable(b"\xc3\xbc" * (MOST_READ // 4))
+    assert not is_readable(b"\xc3\xbc" * (MOST_READ // 4) + b"x")
 
 
 def test_what_a_readable_line_makes_is_bounded(desk):
