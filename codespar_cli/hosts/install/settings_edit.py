@@ -44,8 +44,8 @@ def insert(text: str, path: Path, value: Any, key: str | None = None) -> str:
     end = parent.end - 1
     rest = text[behind:end]
     # Where the bracket stands on the last child's line it stays behind what is put in, else on a line of its own.
-    between = rest if parent.children or _LINE_END.search(rest) else (closing or rest)
-    changed = text[:behind] + put + between + text[end:]
+    stays = bool(parent.children) or _LINE_END.search(rest) is not None or not closing
+    changed = text[:behind] + (put + rest if stays else rest + put + closing) + text[end:]
     if parent.children and len(parent.commas) < len(parent.children):
         place = parent.children[-1].end
         changed = changed[:place] + "," + changed[place:]
