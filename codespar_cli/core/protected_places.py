@@ -21,6 +21,7 @@ _TAILS = (
     ".cursor/hooks.json",
     ".cursor/hooks/",
     ".gemini/settings.json",
+    ".gemini/.env",
     ".gemini/hooks/",
     ".copilot/config.json",
     ".copilot/hooks/",
@@ -29,8 +30,15 @@ _TAILS = (
     ".claude.json",
     ".cursor/mcp.json",
     ".copilot/mcp-config.json",
-    "hooks/hooks.json",  # a plugin's
 )
+_FILE_TAILS = tuple(f"/{tail}" for tail in _TAILS if not tail.endswith("/"))
+_TREE_TAILS = tuple(f"/{tail}" for tail in _TAILS if tail.endswith("/"))
+_HOSTS_DIRECTORIES = {".claude", ".codex", ".cursor", ".gemini", ".copilot"}
+# Where hosts keep the plugins that they load, and what in a plugin is or names a hook.
+_PLUGINS = ("/.claude/plugins/", "/.cursor/plugins/", "/.copilot/", "/.gemini/extensions/")
+_PLUGIN_FILES = ("/hooks.json", "/plugin.json")
+_CODEX = "/.codex/"
+_CODEX_NOTES = ("skills/", "prompts/")
 _SHELL_FILES = [
     ".bashrc",
     ".bash_profile",
@@ -53,10 +61,16 @@ _MANAGED = (
     "/etc/profile",
     "/etc/bash.bashrc",
 )
+_CLAUDES = ("settings.json", "settings.local.json", ".claude.json")
+_COPILOTS = ("config.json", "mcp-config.json")
 _LONGEST = 4096  # PATH_MAX of Linux: what is longer opens nothing, unless a tool shortens it first
 _MOST_LINKS = 32
+_MOST_PARTS = 64  # each is a call within a call
 _LIBRARIES = {"site-packages", "dist-packages"}
-_VARIABLES = ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODESPAR_STATE_DIR", "CODESPAR_CONFIG", "CODEX_HOME", "PWD")
+_VARIABLES = (
+    *("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODESPAR_STATE_DIR", "CODESPAR_CONFIG"),
+    *("CODEX_HOME", "CLAUDE_CONFIG_DIR", "COPILOT_HOME", "PWD"),
+)
 _CONFIG = "plugins.toml"
 _NO_LINES = str.maketrans("", "", "\t\r\n")
 
@@ -78,26 +92,40 @@ class ProtectedPlaces:
         self._exact: set[str] | None = None
         self._within: tuple[str, ...] = ()
         self._programs_within: tuple[str, ...] = ()
+        self._codex: tuple[str, ...] = ()
+        self._plugins: tuple[str, ...] = ()
+        self._governed: tuple[str, ...] = ()
         self._standing: list[str] | None = None
 
-    def protecting(self, text: str, *, anywhere: bool = True, programs: bool = True, whole: bool = False) -> str | None:
-        """The path as it was written, if it leads to something protected.
+    def protecting(
+        self, text: str, *, anywhere: bool = True, programs: bool = True, whole: bool = False, filled: bool = False
+    ) -> str | None:
+        """The path as it was written, if it leads to something protected, also if a shell read it as a pattern.
 
         `anywhere`: also to a host's settings in any directory. `programs`: also to what codespar runs on, its
-        interpreter and libraries. `whole`: also if something protected lies below it.
+        interpreter and libraries. `whole`: also if something protected lies below it. `filled`: also if it could.
         """
+        path = self.at(text)
+        if not path:
+            return None
+        self._look_once()
+        for spelled in {os.path.normpath(path), self._real(path)}:
+            # A line break that is gone now: a link of that name was followed, or an address drops it.
+            tails = anywhere or ("\n" in text.strip() and "\n" not in spelled)
+            if self._is_protected(spelled, anywhere=tails, programs=programs):
+                return text
+            if (whole or filled) and (self._is_above(spelled) or (filled and self._could_hold(spelled))):
+                return text
+        if ("*" in path or "?" in path or "[" in path) and self._is_pattern(path, anywhere, programs, whole):
+            return text
+        return text if self._is_another_name(path) else None
+
+    def at(self, text: str) -> str:
+        """The path that a text means, absolute; empty where it opens nothing."""
         path = self._expanded(text)
         if len(path) > _LONGEST:
             path = os.path.normpath(path)
-        if not path or len(path) > _LONGEST:
-            return None
-        self._look_once()
-        for spelled in {os.path.normpath(path), _real(path)}:
-            # A line break that is gone now: a link of that name was followed, or an address drops it.
-            tails = anywhere or ("\n" in text.strip() and "\n" not in spelled)
-            if self._is_protected(spelled, anywhere=tails, programs=programs) or (whole and self._is_above(spelled)):
-                return text
-        return text if self._is_another_name(path) else None
+        return "" if len(path) > _LONGEST else path
 
     @property
     def cwd(self) -> str:
@@ -115,37 +143,40 @@ class ProtectedPlaces:
         places._standing, places._real = None, _Links()
         return places
 
+    def standing(self) -> list[str]:
+        """What is protected and is there, folded to one case, each with a slash at its end."""
+        self._look_once()
+        return self._stood()
+
     # ── inside ──
 
     def _expanded(self, text: str) -> str:
         text = _address(text.partition("\0")[0].strip())
-        for name in _VARIABLES:
-            value = self._environ.get(name) or (self._cwd if name == "PWD" else self._home if name == "HOME" else "")
-            if value and text.startswith(f"${name}"):
-                text = value + text[len(name) + 1 :]
+        if text.startswith("$"):
+            text = self._with_value(text)
         if text.startswith("~"):
             user, slash, rest = text[1:].partition("/")
             text = self._home + slash + rest if user == "" else os.path.expanduser(text)  # noqa: PTH111
-        star = min((place for sign in "*?[" if (place := text.find(sign)) >= 0), default=-1)
-        if star >= 0:
-            return self._globbed(text, star)
         return os.path.join(self._cwd, text) if text else ""  # noqa: PTH118
 
-    def _globbed(self, text: str, star: int) -> str:
-        """The first protected file that begins as a pattern does; else the pattern's own directory."""
-        self._look_once()
-        rest = text[max(text.rfind(sign) for sign in "*?[]}") + 1 :].casefold()
-        start = os.path.normpath(os.path.join(self._cwd, text[:star] + "x"))[:-1].casefold()  # noqa: PTH118
-        for path in sorted(self._exact or ()):
-            if path.startswith(start) and "/" not in path[len(start) :] and path.endswith(rest):
-                return path
-        tail = start.rpartition("/")[2]
-        above = start[: len(start) - len(tail)]
-        for name in _TAILS:
-            directory, _, file = name.rpartition("/")
-            if above.endswith(f"/{directory}/") and file.startswith(tail):
-                return above + name
-        return above
+    def _with_value(self, text: str) -> str:
+        for name in _VARIABLES:
+            value = self._environ.get(name) or (self._cwd if name == "PWD" else self._home if name == "HOME" else "")
+            sign = next((sign for sign in (f"${name}", f"${{{name}}}") if text.startswith(sign)), None)
+            if value and sign is not None:
+                return value + text[len(sign) :]
+        return text
+
+    def _is_pattern(self, path: str, anywhere: bool, programs: bool, whole: bool) -> bool:
+        from codespar_cli.core import path_patterns
+
+        trees = (*self._within, *self._codex, *(self._programs_within if programs else ()))
+        tails = _TAILS if anywhere else ()
+        return any(
+            path_patterns.could_be(spelled, self._exact or (), tails, trees)
+            or (whole and path_patterns.could_hold(spelled, self._stood()))
+            for spelled in path_patterns.spellings(path)
+        )
 
     def _look_once(self) -> None:
         if self._exact is not None:
@@ -161,6 +192,12 @@ class ProtectedPlaces:
                 break
             above = os.path.dirname(above)  # noqa: PTH120
         self._within, self._programs_within = self._folded(self._trees), self._folded(self._programs)
+        # One put below the project that governs would be the one in use there.
+        governing = [path[: -len(_CONFIG) - 1] for path in self._files if path.endswith(f"/{_CONFIG}")]
+        self._governed = self._folded((self._cwd, *governing))
+        codex, claude = self._environ.get("CODEX_HOME"), self._environ.get("CLAUDE_CONFIG_DIR")
+        self._codex = self._folded((codex,)) if codex else ()
+        self._plugins = self._folded((os.path.join(claude, "plugins"),)) if claude else ()  # noqa: PTH118
         self._exact = exact
 
     def _list(self) -> None:
@@ -168,7 +205,7 @@ class ProtectedPlaces:
         environ, (files, directories) = self._environ, self._more
         config = environ.get("XDG_CONFIG_HOME") or os.path.join(self._home, ".config")  # noqa: PTH118
         state = environ.get("XDG_STATE_HOME") or os.path.join(self._home, ".local", "state")  # noqa: PTH118
-        codex, claude, zsh = environ.get("CODEX_HOME"), environ.get("CLAUDE_CONFIG_DIR"), environ.get("ZDOTDIR")
+        claude, copilot, zsh = (environ.get(name) for name in ("CLAUDE_CONFIG_DIR", "COPILOT_HOME", "ZDOTDIR"))
         self._trees = [
             *directories,
             _PACKAGE,
@@ -176,14 +213,16 @@ class ProtectedPlaces:
             os.path.join(config, "codespar"),  # noqa: PTH118
             environ.get("CODESPAR_STATE_DIR") or os.path.join(state, "codespar"),  # noqa: PTH118
             os.path.join(config, "fish"),  # noqa: PTH118
-            *([codex] if codex else []),
+            *([os.path.join(claude, "hooks")] if claude else []),  # noqa: PTH118
+            *([os.path.join(copilot, "hooks")] if copilot else []),  # noqa: PTH118
         ]
         self._programs = _libraries(self._home, self._real)
         self._files = [
             *files,
             *_MANAGED,
             *(os.path.join(self._home, name) for name in _SHELL_FILES),  # noqa: PTH118
-            *([os.path.join(claude, "settings.json")] if claude else []),  # noqa: PTH118
+            *(os.path.join(claude, name) for name in _CLAUDES if claude),  # noqa: PTH118
+            *(os.path.join(copilot, name) for name in _COPILOTS if copilot),  # noqa: PTH118
             *([os.path.join(zsh, name) for name in _SHELL_FILES if name.startswith(".z")] if zsh else []),  # noqa: PTH118
         ]
 
@@ -194,32 +233,56 @@ class ProtectedPlaces:
     def _is_protected(self, path: str, *, anywhere: bool, programs: bool) -> bool:
         # One case for all: most file systems of desktops do not tell `.Claude` from `.claude`.
         folded = "/" + path.casefold().strip("/")
-        if folded in (self._exact or ()) or f"{folded}/".startswith(self._within):
+        below = f"{folded}/"
+        if folded in (self._exact or ()) or below.startswith(self._within):
             return True
-        if programs and f"{folded}/".startswith(self._programs_within):
+        if programs and below.startswith(self._programs_within):
             return True
-        return anywhere and any(
-            (f"/{tail}" in f"{folded}/") if tail.endswith("/") else folded.endswith(f"/{tail}") for tail in _TAILS
-        )
+        if folded.endswith(f"/{_CONFIG}") and folded.startswith(self._governed):
+            return True
+        if below.startswith(self._codex) and not _is_note(folded, self._codex):
+            return True
+        return anywhere and (folded.endswith(_FILE_TAILS) or self._is_hosts(folded, below))
 
-    def _is_above(self, path: str) -> bool:
-        """Whether something protected that is there lies below it."""
+    def _is_hosts(self, folded: str, below: str) -> bool:
+        if any(tail in below and (tail != _CODEX or not _is_note(folded, ())) for tail in _TREE_TAILS):
+            return True
+        if not ("/hooks/" in below or folded.endswith(_PLUGIN_FILES)):
+            return False
+        return folded.startswith(self._plugins) or any(plugins in folded for plugins in _PLUGINS)
+
+    def _stood(self) -> list[str]:
+        """What is protected and is there, folded, each with a slash at its end."""
         if self._standing is None:
             here = [self._cwd]
             while here[-1] != os.path.dirname(here[-1]):  # noqa: PTH120
                 here.append(os.path.dirname(here[-1]))  # noqa: PTH120
             tails = (_CONFIG, *_TAILS)
             near = [os.path.join(above, tail) for above in (*here, self._home) for tail in tails]  # noqa: PTH118
-            there = [one for one in (*self._files, *near, *self._trees, *self._programs) if os.path.lexists(one)]
-            self._standing = list(self._folded(there))
-        folded = f"/{path.casefold().strip('/')}/".replace("//", "/")
-        if any(one.startswith(folded) for one in self._standing):
+            codex = [self._environ["CODEX_HOME"]] if self._codex else []
+            named = (*self._files, *near, *self._trees, *self._programs, *codex)
+            self._standing = list(self._folded(one for one in named if os.path.lexists(one)))
+        return self._standing
+
+    def _is_above(self, path: str) -> bool:
+        """Whether something protected that is there lies below it."""
+        folded = _folded_tree(path)
+        if any(one.startswith(folded) for one in self._stood()):
             return True
         above, _, name = path.rstrip("/").rpartition("/")
         own = [tail for tail in _TAILS if tail.startswith(f"{name.casefold()}/")]
         return any(os.path.lexists(os.path.join(path, tail)) for tail in _TAILS) or any(  # noqa: PTH118
             os.path.lexists(f"{above}/{tail}") for tail in own
         )
+
+    def _could_hold(self, path: str) -> bool:
+        """Whether something protected would lie below it once it is there."""
+        folded = _folded_tree(path)
+        if folded.rstrip("/").rpartition("/")[2] in _HOSTS_DIRECTORIES:
+            return True
+        trees = (*self._within, *self._programs_within, *self._codex)
+        files = (os.path.normpath(file).casefold() for file in self._files)
+        return any(tree.startswith(folded) for tree in trees) or any(file.startswith(folded) for file in files)
 
     def _is_another_name(self, path: str) -> bool:
         """Whether it is a hard link to a protected file."""
@@ -229,9 +292,9 @@ class ProtectedPlaces:
             return False
         if facts.st_nlink < 2 or not facts.st_mode & 0o100000:
             return False
-        here = [os.path.join(self._cwd, tail) for tail in _TAILS if not tail.endswith("/")]  # noqa: PTH118
-        home = [os.path.join(self._home, tail) for tail in _TAILS if not tail.endswith("/")]  # noqa: PTH118
-        return any(_same(other, facts) for other in (*self._files, *here, *home))
+        tails = (*_FILE_TAILS, "/.codex/config.toml", "/.codex/hooks.json")
+        near = (above.rstrip("/") + tail for above in (self._cwd, self._home) for tail in tails)
+        return any(_same(other, facts) for other in (*self._files, *near))
 
 
 class _Links:
@@ -242,7 +305,7 @@ class _Links:
 
     def __call__(self, path: str, links: int = 0) -> str:
         above, slash, name = path.rpartition("/")
-        if not slash or name in {"", ".", ".."}:
+        if not slash or name in {"", ".", ".."} or path.count("/") > _MOST_PARTS:
             return _real(path)
         if above not in self._known:
             self._known[above] = self(above, links).rstrip("/") if above else ""
@@ -255,6 +318,17 @@ class _Links:
             return self(os.path.join(self._known[above] or "/", os.readlink(followed)), links + 1)  # noqa: PTH115, PTH118
         except OSError:  # gone since
             return _real(path)
+
+
+def _folded_tree(path: str) -> str:
+    return f"/{path.casefold().strip('/')}/".replace("//", "/")
+
+
+def _is_note(folded: str, homes: tuple[str, ...]) -> bool:
+    """Whether it is one of Codex's texts: what a skill says decides no more than what a prompt does."""
+    home = next((one for one in homes if folded.startswith(one)), None)
+    rest = folded.removeprefix(home) if home else folded.rpartition(_CODEX)[2]
+    return folded.endswith(".md") and rest.startswith(_CODEX_NOTES)
 
 
 def _libraries(home: str, real: _Links) -> list[str]:

@@ -12,14 +12,30 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from codespar_cli.core.argument_paths import manner_of, paths_of, texts_of
+from codespar_cli.core.argument_paths import (
+    Named,
+    TooMuch,
+    is_plain,
+    is_prose,
+    is_text,
+    landing_of,
+    leaves_of,
+    manner_of,
+    may_join,
+    paths_of,
+    quoted,
+    sources_of,
+    starts_of,
+)
 from codespar_cli.core.calls import PolicyDecision, ToolCall
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.core.protected_places import ProtectedPlaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
+
+    from codespar_cli.core.argument_paths import Manner
 
 CODE = "self_protection"
 RULE = "codespar-self-protection"
@@ -27,22 +43,9 @@ STAGE = "protection"
 
 _LONGEST_TEXT = 1 << 22
 _KEPT_S = 1.0
-_MOST_PATHS = 16384
-_PATCH_STARTS = ("*** Begin Patch", "--- ", "+++ ", "diff --git", "Index: ", "rename ", "*** ")
-_PATCH_LINES = (
-    "*** Add File:",
-    "*** Update File:",
-    "*** Delete File:",
-    "*** Move to:",
-    "+++ ",
-    "--- ",
-    "rename to ",
-    "rename from ",
-    "Index: ",
-)
-_HOSTS_DIRECTORIES = {".claude", ".codex", ".cursor", ".gemini", ".copilot"}
-_CHANGING = {"rm", "mv", "rmdir", "unlink", "chmod", "chown", "chattr", "ln", "rsync", "shred", "truncate"}
-_SETTINGS = ("settings", "hooks", "config.toml", "config.json")
+_MOST_PATHS = 1 << 16
+_JSON_STARTS = frozenset("{[ \t\r\n")
+_PATCH_KEYS = {"patch", "diff"}
 
 
 class SelfProtection:
@@ -63,6 +66,8 @@ class SelfProtection:
     def __call__(self, call: ToolCall) -> PolicyDecision | None:
         try:
             found = self._found(call)
+        except TooMuch as error:
+            found = f"the call is too much to be looked at: {error}"
         except Exception as error:  # a call that cannot be looked at is none that may pass
             found = f"the call cannot be looked at: {type(error).__name__}"
         if found is None:
@@ -92,18 +97,81 @@ class SelfProtection:
         return ProtectedPlaces(self._files, self._directories, cwd=cwd, environ=self._environ)
 
     def _named(self, places: ProtectedPlaces, tool: str, args: Mapping[str, Any]) -> str | None:
-        manner = manner_of(tool)
-        for key, text in texts_of(args):
-            # Only a tool that applies patches reads one: a shell runs what looks like one.
-            patched = _patched(text) if manner.patches or key in {"patch", "diff"} else None
-            found = _first(places, patched) if patched is not None else _in_command(text, places)
-            if found is not None:
-                return f"{found} is not an agent's to change"
-        for named in paths_of(args, manner):
-            found = places.protecting(named.text, anywhere=named.anywhere, whole=named.goes)
+        leaves = leaves_of(args)
+        if any(text[:1] in _JSON_STARTS and key and not is_prose(key) for key, text in leaves):
+            from codespar_cli.core.argument_json import opened
+
+            args = opened(args)
+            leaves = leaves_of(args)
+        manner = manner_of(tool, leaves)
+        texts = [leaf for leaf in leaves if is_text(leaf[0])]
+        starts = _elsewhere(leaves, places) if texts else []
+        for key, text in texts:
+            if (found := _in_text(key, text, manner, places, starts)) is not None:
+                return f"{_shortened(found)} is not an agent's to change"
+        filled = _fills(manner, leaves, places)
+        for named in _all_of(args, leaves, manner):
+            found = places.protecting(
+                named.text, anywhere=named.anywhere, whole=named.goes, filled=named.fills and filled
+            )
             if found is not None:
                 return f"{_shortened(found)} is not an agent's to change"
         return None
+
+
+def _elsewhere(leaves: list[tuple[str, str]], places: ProtectedPlaces) -> list[str]:
+    """Where a command or a patch may start, beside the working directory; absolute."""
+    paths = dict.fromkeys(map(os.path.normpath, filter(None, map(places.at, starts_of(leaves)))))
+    return [path for path in paths if path != places.cwd]
+
+
+def _in_text(key: str, text: str, manner: Manner, places: ProtectedPlaces, starts: list[str]) -> str | None:
+    # Only a tool that applies patches reads one: a shell runs what looks like one.
+    if manner.patches or key in _PATCH_KEYS:
+        from codespar_cli.core.patch_paths import holds_patch, is_patch, patched
+
+        if holds_patch(text):
+            names = patched(text)
+            if len(names) * len(starts) > _MOST_PATHS:
+                raise TooMuch(f"a patch of more than {_MOST_PATHS:,} files")
+            found = _first(places, names + [f"{start}/{name}" for start in starts for name in names])
+            if found is not None or is_patch(text) or key in _PATCH_KEYS:
+                return found
+    if len(text) * (1 + len(starts)) > _LONGEST_TEXT:
+        raise TooMuch(f"a command of more than {_LONGEST_TEXT >> 20} MiB")
+    from codespar_cli.core.shell_text import found_in
+
+    for told in (text, *(f"cd {quoted(start)}\n{text}" for start in starts)):
+        if (found := found_in(told, places)) is not None:
+            return found
+    return None
+
+
+def _fills(manner: Manner, leaves: list[tuple[str, str]], places: ProtectedPlaces) -> bool:
+    """Whether what the tool puts into a directory may be more than one file, so that any name may come to lie there."""
+    if manner.unpacks:
+        return True
+    if not manner.fills:
+        return False
+    sources = [places.at(text) for text in sources_of(leaves)]
+    if any(map(os.path.isdir, sources)):
+        return True
+    return not manner.single and not (sources and all(map(os.path.isfile, sources)))
+
+
+def _all_of(args: Mapping[str, Any], leaves: list[tuple[str, str]], manner: Manner) -> Iterator[Named]:
+    if not (manner.fills or manner.unpacks):
+        yield from paths_of(leaves, manner)
+    else:
+        named = list(paths_of(leaves, manner))
+        yield from named
+        yield from landing_of(named, leaves)
+    # What makes paths together is no work for the calls that name one: most.
+    if not manner.reads and may_join(leaves):
+        from codespar_cli.core.argument_joins import joined_of
+
+        for text in joined_of(args):
+            yield Named(text, is_plain(text, sure=False), manner.removes, manner.fills or manner.unpacks)
 
 
 def _first(places: ProtectedPlaces, paths: list[str]) -> str | None:
@@ -112,51 +180,3 @@ def _first(places: ProtectedPlaces, paths: list[str]) -> str | None:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:80]}…{text[-80:]}"
-
-
-def _in_command(text: str, places: ProtectedPlaces) -> str | None:
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError("too long")
-    from codespar_cli.core import shell_text
-
-    commands = shell_text.commands_of(text)
-    words = [word for command in commands for word in command]
-    if any(map(shell_text.speaks_for_the_user, commands)):
-        return "a command that speaks with the user's voice"
-    if shell_text.only_reads(text, words):
-        return None
-    paths = shell_text.named_paths(words)
-    if len(paths) > _MOST_PATHS:
-        raise ValueError("too many paths")
-    changes = any(word.rpartition("/")[2] in _CHANGING for word in words)
-    for path in paths:
-        found = places.protecting(path, programs=False)
-        if found is None and os.path.basename(os.path.normpath(path)) in _HOSTS_DIRECTORIES:  # noqa: PTH119
-            # `rm -r ~/.claude`; `cd ~/.claude && echo {} > settings.json`
-            found = path if changes or any(name in text for name in _SETTINGS) else None
-        if found is not None:
-            return found
-    for command in commands:
-        for path in shell_text.removed_paths(command):
-            if places.protecting(path, whole=True) is not None:
-                return path
-        if (found := _first(places, shell_text.written_paths(command))) is not None:
-            return found
-    return None
-
-
-def _patched(text: str) -> list[str] | None:
-    """The files that a patch is about; None where the text is no patch."""
-    if not text.lstrip().startswith(_PATCH_STARTS):
-        return None
-    found = []
-    for line in text.splitlines():
-        header = line.lstrip()  # those who apply it take an indented one
-        if header.startswith("diff --git "):
-            names = header.split()[2:]
-        else:
-            start = next((start for start in _PATCH_LINES if header.startswith(start)), None)
-            names = [] if start is None else [header[len(start) :].partition("\t")[0]]
-        for name in (name.strip().strip('"') for name in names):
-            found += [name, name[2:]] if name.startswith(("a/", "b/")) else [name]
-    return found

@@ -93,13 +93,11 @@ def asking(tmp_path):
 
 def test_where_links_lead_is_looked_up_again_after_a_second(asking, now, monkeypatch):
     lists = []
-    folded = protected_places.ProtectedPlaces._folded
-    monkeypatch.setattr(
-        protected_places.ProtectedPlaces, "_folded", lambda self, trees: lists.append(1) or folded(self, trees)
-    )
+    named = protected_places.ProtectedPlaces._list
+    monkeypatch.setattr(protected_places.ProtectedPlaces, "_list", lambda self: lists.append(1) or named(self))
     for _ in range(5):
         assert not asking.refuses("Write", file_path="notes.txt")
-    assert len(lists) == 2
+    assert len(lists) == 1
     (asking.home / "elsewhere").mkdir()
     (asking.home / ".config").symlink_to("elsewhere")
     now[0] += 1
@@ -130,5 +128,6 @@ def test_another_directory_is_looked_at_from_there(asking, now):
     (asking.home / "project").mkdir()
     assert not asking.refuses("Write", file_path="../plugins.toml.bak")
     assert asking.refuses("Write", cwd=asking.home / "project", file_path="../plugins.toml")
-    assert not asking.refuses("Write", file_path="project/plugins.toml")
+    (asking.home / "other").mkdir()
+    assert not asking.refuses("Write", cwd=asking.home / "other", file_path="../project/plugins.toml")
     assert asking.refuses("Write", cwd=asking.home / "project", file_path="plugins.toml")
