@@ -165,7 +165,7 @@ class _LaterProtection:
     def __call__(self, call: ToolCall) -> PolicyDecision | None:
         if not call.context.args:
             return None
-        from codespar_cli.core.self_protection import SelfProtection
+        from codespar_cli.core.guard.self_protection import SelfProtection
 
         return SelfProtection(self._files, [self._state_dir], environ=self._environ)(call)
 

@@ -31,8 +31,8 @@ plugins.policy.decision.call plugins.policy.decision.stages plugins.policy.decis
 plugins.policy.stores plugins.policy.stores.counters plugins.policy.decision.counting
 plugins.policy.decision.verdict plugins.policy.decision.ruling storage.private_files
 plugins.policy.stores.store_address plugins.policy.engine plugins.policy.language.zones
-plugins.policy.language.kept_policy plugins.policy.kept_engine storage.sealed_cache core.argument_paths
-core.protected_places core.self_protection core.shell_text plugins.policy.decision.record
+plugins.policy.language.kept_policy plugins.policy.kept_engine storage.sealed_cache core.guard core.guard.argument_paths
+core.guard.protected_places core.guard.self_protection core.guard.shell_text plugins.policy.decision.record
 plugins.policy.decision.enforcement plugins.policy.language.nodes plugins.policy.language.fields
 plugins.policy.language.rule_reader plugins.policy.language.periods plugins.policy.language.conditions
 plugins.policy.approvals plugins.policy.approvals.approval storage.chain_rows storage.chain storage.forks

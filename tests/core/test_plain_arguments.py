@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from codespar_cli import CallContext, CallDenied, Gate, Outcome, PluginRegistry, ToolCall, load
 from codespar_cli.core.asking import plainly
+from codespar_cli.core.guard.self_protection import SelfProtection
 from codespar_cli.core.plain_arguments import plain_arguments
-from codespar_cli.core.self_protection import SelfProtection
 from codespar_cli.frameworks.passage import Passage, Refusal
 
 PLUGINS = 'version = 1\n[policy]\nbackend = "engine"\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codespar_cli.core.shell_programs import name_of
+from codespar_cli.core.guard.shell_programs import name_of
 
 _NAMES = {"-name", "-iname", "-path", "-ipath", "-wholename", "-iwholename"}
 _RUNS = {"-exec", "-execdir", "-ok", "-okdir"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import codespar_cli
-from codespar_cli.core.self_protection import CODE
+from codespar_cli.core.guard.self_protection import CODE
 
 PACKAGE = Path(codespar_cli.__file__).parent
 

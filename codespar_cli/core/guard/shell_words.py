@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from codespar_cli.core.guard.shell_commands import UnsplittableError
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.core.shell_commands import UnsplittableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ A folder counts for everything below the object it stands in: `{base: ~, files: 
 
 from __future__ import annotations
 
-from codespar_cli.core.argument_paths import LONGEST, TITLES, TooMuch, is_folder, is_prose, is_text
+from codespar_cli.core.guard.argument_paths import LONGEST, TITLES, TooMuch, is_folder, is_prose, is_text
 from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from codespar_cli.core.protected_places import ProtectedPlaces
+    from codespar_cli.core.guard.protected_places import ProtectedPlaces
 
 WRITERS = {
     *(
@@ -43,6 +43,6 @@ def found_in(text: str, places: ProtectedPlaces) -> str | None:
         words = plain.split()
         if WRITERS.isdisjoint(words) and REMOVERS.isdisjoint(words) and not any(name in plain for name in _OURS):
             return None
-    from codespar_cli.core.shell_judge import judged
+    from codespar_cli.core.guard.shell_judge import judged
 
     return judged(text, places)

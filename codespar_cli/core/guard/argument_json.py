@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codespar_cli.core import light_json
-from codespar_cli.core.argument_paths import TooMuch, is_prose, is_text
+from codespar_cli.core.guard.argument_paths import TooMuch, is_prose, is_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import os
 
-from codespar_cli.core import shell_programs as programs
-from codespar_cli.core.argument_paths import TooMuch
+from codespar_cli.core.guard import shell_programs as programs
+from codespar_cli.core.guard.argument_paths import TooMuch
+from codespar_cli.core.guard.shell_commands import Script, UnsplittableError
+from codespar_cli.core.guard.shell_naming import commands_of, named_paths, removed_paths, written_paths
+from codespar_cli.core.guard.shell_programs import name_of, runs_its_input, takes_script
+from codespar_cli.core.guard.shell_text import REMOVERS
+from codespar_cli.core.guard.shell_words import Variables
+from codespar_cli.core.guard.users_voice import speaks_for_the_user
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.core.shell_commands import Script, UnsplittableError
-from codespar_cli.core.shell_naming import commands_of, named_paths, removed_paths, written_paths
-from codespar_cli.core.shell_programs import name_of, runs_its_input, takes_script
-from codespar_cli.core.shell_text import REMOVERS
-from codespar_cli.core.shell_words import Variables
-from codespar_cli.core.users_voice import speaks_for_the_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from codespar_cli.core.protected_places import ProtectedPlaces
-    from codespar_cli.core.shell_commands import Command
+    from codespar_cli.core.guard.protected_places import ProtectedPlaces
+    from codespar_cli.core.guard.shell_commands import Command
 
 VOICE = "a command that speaks with the user's voice"
 
@@ -213,7 +213,7 @@ class _Judge:
         return found
 
     def _find(self, words: list[str], depth: int) -> str | None:
-        from codespar_cli.core.shell_find import Find
+        from codespar_cli.core.guard.shell_find import Find
 
         find = Find(words)
         if found := self._first(find.outputs, libraries=True):
@@ -241,7 +241,7 @@ class _Judge:
         """What is protected and lies there, under such a name; any if it is empty."""
         if not pattern:
             return self._named(start, whole=True)
-        from codespar_cli.core.path_patterns import fits
+        from codespar_cli.core.guard.path_patterns import fits
 
         above = os.path.normpath(self._places.at(self._from_here(start))).casefold().rstrip("/") + "/"
         for one in self._places.standing():
@@ -362,7 +362,7 @@ class _Judge:
         above, _, last = self._places.at(pattern).rpartition("/")
         if not _PATTERN_SIGNS.isdisjoint(above):
             return True
-        from codespar_cli.core.path_patterns import fits
+        from codespar_cli.core.guard.path_patterns import fits
 
         try:
             names = [name for name in os.listdir(above or "/") if fits(last.casefold(), name.casefold())]  # noqa: PTH208

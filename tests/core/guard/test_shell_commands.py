@@ -8,9 +8,9 @@ from governed_agent import Agent, world_in
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codespar_cli.core.argument_paths import TooMuch
-from codespar_cli.core.shell_commands import Script, UnsplittableError
-from codespar_cli.core.shell_words import Variables
+from codespar_cli.core.guard.argument_paths import TooMuch
+from codespar_cli.core.guard.shell_commands import Script, UnsplittableError
+from codespar_cli.core.guard.shell_words import Variables
 
 
 def split(text):

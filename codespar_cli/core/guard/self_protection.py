@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from codespar_cli.core.argument_paths import (
+from codespar_cli.core.calls import PolicyDecision, ToolCall
+from codespar_cli.core.guard.argument_paths import (
     Named,
     TooMuch,
     is_plain,
@@ -27,15 +28,14 @@ from codespar_cli.core.argument_paths import (
     sources_of,
     starts_of,
 )
-from codespar_cli.core.calls import PolicyDecision, ToolCall
+from codespar_cli.core.guard.protected_places import ProtectedPlaces
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.core.protected_places import ProtectedPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from codespar_cli.core.argument_paths import Manner
+    from codespar_cli.core.guard.argument_paths import Manner
 
 CODE = "self_protection"
 RULE = "codespar-self-protection"
@@ -99,7 +99,7 @@ class SelfProtection:
     def _named(self, places: ProtectedPlaces, tool: str, args: Mapping[str, Any]) -> str | None:
         leaves = leaves_of(args)
         if any(text[:1] in _JSON_STARTS and key and not is_prose(key) for key, text in leaves):
-            from codespar_cli.core.argument_json import opened
+            from codespar_cli.core.guard.argument_json import opened
 
             args = opened(args)
             leaves = leaves_of(args)
@@ -128,7 +128,7 @@ def _elsewhere(leaves: list[tuple[str, str]], places: ProtectedPlaces) -> list[s
 def _in_text(key: str, text: str, manner: Manner, places: ProtectedPlaces, starts: list[str]) -> str | None:
     # Only a tool that applies patches reads one: a shell runs what looks like one.
     if manner.patches or key in _PATCH_KEYS:
-        from codespar_cli.core.patch_paths import holds_patch, is_patch, patched
+        from codespar_cli.core.guard.patch_paths import holds_patch, is_patch, patched
 
         if holds_patch(text):
             names = patched(text)
@@ -139,7 +139,7 @@ def _in_text(key: str, text: str, manner: Manner, places: ProtectedPlaces, start
                 return found
     if len(text) * (1 + len(starts)) > _LONGEST_TEXT:
         raise TooMuch(f"a command of more than {_LONGEST_TEXT >> 20} MiB")
-    from codespar_cli.core.shell_text import found_in
+    from codespar_cli.core.guard.shell_text import found_in
 
     for told in (text, *(f"cd {quoted(start)}\n{text}" for start in starts)):
         if (found := found_in(told, places)) is not None:
@@ -168,7 +168,7 @@ def _all_of(args: Mapping[str, Any], leaves: list[tuple[str, str]], manner: Mann
         yield from landing_of(named, leaves)
     # What makes paths together is no work for the calls that name one: most.
     if not manner.reads and may_join(leaves):
-        from codespar_cli.core.argument_joins import joined_of
+        from codespar_cli.core.guard.argument_joins import joined_of
 
         for text in joined_of(args):
             yield Named(text, is_plain(text, sure=False), manner.removes, manner.fills or manner.unpacks)

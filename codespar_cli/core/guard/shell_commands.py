@@ -7,7 +7,7 @@ https://www.gnu.org/software/bash/manual/bash.html#Shell-Syntax
 
 from __future__ import annotations
 
-from codespar_cli.core.argument_paths import TooMuch
+from codespar_cli.core.guard.argument_paths import TooMuch
 
 _SIGNS = " \t\r\n;&|()<>'\"\\$`#"
 _PARTED = str.maketrans({sign: f"\0{sign}\0" for sign in _SIGNS} | dict.fromkeys("\0\ue000\ue001\ue002\ue003", " "))

@@ -3,7 +3,7 @@
 import os
 
 from codespar_cli.core.calls import CallContext, ToolCall
-from codespar_cli.core.self_protection import SelfProtection
+from codespar_cli.core.guard.self_protection import SelfProtection
 
 
 def world_in(root):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from codespar_cli.core.guard.shell_programs import MAKERS, name_of
+from codespar_cli.core.guard.shell_text import REMOVERS
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.core.shell_programs import MAKERS, name_of
-from codespar_cli.core.shell_text import REMOVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

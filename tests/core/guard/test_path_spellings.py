@@ -9,7 +9,7 @@ from governed_agent import Agent, world_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codespar_cli.core.path_patterns import fits
+from codespar_cli.core.guard.path_patterns import fits
 
 
 @pytest.fixture

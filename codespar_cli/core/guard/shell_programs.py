@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codespar_cli.core.shell_text import REMOVERS, WRITERS
+from codespar_cli.core.guard.shell_text import REMOVERS, WRITERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from codespar_cli.core import protected_places, self_protection
 from codespar_cli.core.calls import CallContext, ToolCall
-from codespar_cli.core.protected_places import _Links
-from codespar_cli.core.self_protection import SelfProtection
+from codespar_cli.core.guard import protected_places, self_protection
+from codespar_cli.core.guard.protected_places import _Links
+from codespar_cli.core.guard.self_protection import SelfProtection
 
 
 @pytest.fixture

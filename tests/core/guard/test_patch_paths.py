@@ -9,7 +9,7 @@ from governed_agent import Agent, world_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codespar_cli.core.patch_paths import patched
+from codespar_cli.core.guard.patch_paths import patched
 
 HUNK = "@@ -1 +1 @@\n-a\n+b\n"
 QUOTED = '"b/.cl\\141ude/settings.json"'

@@ -123,9 +123,10 @@ class ProtectedPlaces:
     def at(self, text: str) -> str:
         """The path that a text means, absolute; empty where it opens nothing."""
         path = self._expanded(text)
-        if len(path) > _LONGEST:
+        most = _LONGEST + len(self._cwd)  # of a relative path, what stands before it does not count
+        if len(path) > most:
             path = os.path.normpath(path)
-        return "" if len(path) > _LONGEST else path
+        return "" if len(path) > most else path
 
     @property
     def cwd(self) -> str:
@@ -168,7 +169,7 @@ class ProtectedPlaces:
         return text
 
     def _is_pattern(self, path: str, anywhere: bool, programs: bool, whole: bool) -> bool:
-        from codespar_cli.core import path_patterns
+        from codespar_cli.core.guard import path_patterns
 
         trees = (*self._within, *self._codex, *(self._programs_within if programs else ()))
         tails = _TAILS if anywhere else ()
