@@ -11,10 +11,10 @@ from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import Config, default_state_dir, working_directory
 from codespar_cli.core.gate import Gate, Journal
+from codespar_cli.core.guard.self_protection import SelfProtection
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.layers import ADMINISTRATORS_FILE, Reading, find_places, read_places
 from codespar_cli.core.registry import PluginRegistry
-from codespar_cli.core.self_protection import SelfProtection
 from codespar_cli.core.trust_pin import policy_files
 from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
