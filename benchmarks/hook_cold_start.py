@@ -1,6 +1,7 @@
 """`codespar hook claude`, end to end, against `python -c pass`: at most 2.5, with 200 rules and one budget.
 
-Cold starts of the same interpreter, interleaved. Two ratios of medians are told: of CPU time, which other work on the
+Two ways to start it: the line that `codespar hosts install` writes, and the console command, to which an installer may add
+what it likes (the script of an older pip imports `re`, a third of `python -c pass`). Cold starts of the same interpreter, interleaved. Two ratios of medians are told: of CPU time, which other work on the
 machine disturbs least, and of wall time, in which the disk's own time to make a hold and its record durable is as well.
 """
 
@@ -14,8 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from codespar_cli.hosts.install.command import hook_command
+
 RUNS = 41
+HOOK = "what hosts install wrote"
 EVENT = {
     "session_id": "s1",
     "transcript_path": "/tmp/transcript.jsonl",
@@ -24,25 +27,6 @@ EVENT = {
     "tool_name": "Read",
     "tool_input": {"file_path": "/etc/hosts"},
 }
-DIRECT = """
-import sys
-sys.path += {paths!r}
-from codespar_cli.hook_main import main
-main()
-"""
-GATE = """
-import os, sys
-sys.path += {paths!r}
-import gc; gc.disable()
-from codespar_cli.core.light_json import dumps, loads
-from codespar_cli.cold_gate import open_gate
-from codespar_cli.core.calls import CallContext, ToolCall
-event = loads(os.read(0, 1 << 20).decode())
-context = CallContext(session=event["session_id"], args=event["tool_input"])
-decision = open_gate().check(ToolCall("claude", event["tool_name"], None, context))
-os.write(1, dumps({{"allowed": decision.allowed, "hold": decision.reservation_id}}).encode())
-os._exit(0)
-"""
 
 
 def policy():
@@ -68,28 +52,24 @@ def timed(command, environment, directory):
 
 
 def imported(command, environment, directory):
-    """What a run imports beside what the interpreter starts with, of codespar and of others."""
-    _, _, done = timed([*command[:3], "-X", "importtime", *command[3:]], environment, directory)
+    """What a run imports of others, beside what the interpreter starts with."""
+    _, _, done = timed([command[0], "-X", "importtime", *command[1:]], environment, directory)
     names = [line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines() if "import time:" in line]
     names = names[names.index("site") + 1 :] if "site" in names else names
-    ours = [name for name in names if name.startswith("codespar_cli")]
-    return len(ours), sorted({name for name in names if not name.startswith("codespar_cli")})
+    return sorted({name for name in names if not name.startswith("codespar_cli")})
 
 
 def main():
-    paths = [str(ROOT), *[path for path in sys.path if path.endswith("site-packages")]]
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch, "project")
         project.mkdir()
         Path(project, "policy.yaml").write_text(policy())
         Path(project, "plugins.toml").write_text('version = 1\n[policy]\nbackend = "engine"\nrules = "policy.yaml"\n')
         environment = {"HOME": scratch, "PATH": os.environ["PATH"]}
-        isolated = [sys.executable, "-I", "-S", "-c"]
-        commands = {
-            "python -c pass": [sys.executable, "-c", "pass"],
-            "the gate alone": [*isolated, GATE.format(paths=paths)],
-            "codespar hook claude": [*isolated, DIRECT.format(paths=paths), "claude"],
-        }
+        console = Path(sys.executable).with_name("codespar")
+        commands = {"python -c pass": [sys.executable, "-c", "pass"], HOOK: hook_command("claude")}
+        if console.is_file():
+            commands["codespar hook claude"] = [str(console), "hook", "claude"]
         time.sleep(0.1)  # the rules file must be older than a tick of its clock before anything is kept of it
         for command in commands.values():
             for _ in range(3):
@@ -98,16 +78,16 @@ def main():
         for _ in range(RUNS):
             for name, command in commands.items():
                 times[name].append(timed(command, environment, project)[:2])
-        count, others = imported(commands["codespar hook claude"], environment, project)
+        others = imported(commands[HOOK], environment, project)
     floor = [statistics.median(each) for each in zip(*times["python -c pass"], strict=True)]
     for name, values in times.items():
         cpu, wall = (statistics.median(each) for each in zip(*values, strict=True))
         print(
-            f"{name:22} cpu {cpu * 1e3:6.1f} ms  ratio {cpu / floor[0]:.2f}"
+            f"{name:24} cpu {cpu * 1e3:6.1f} ms  ratio {cpu / floor[0]:.2f}"
             f"   wall {wall * 1e3:6.1f} ms  ratio {wall / floor[1]:.2f}"
         )
     print("codespar hook may take at most 2.5 of python -c pass")
-    print(f"it imports {count} modules of codespar, and: {' '.join(others)}")
+    print(f"beside codespar it imports {' '.join(others)}")
 
 
 main()

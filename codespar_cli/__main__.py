@@ -3,6 +3,7 @@
 Until the working directory is off the path (below), only what Python has loaded itself is imported, so no `__future__`.
 """
 
+import gc
 import os
 import sys
 
@@ -31,9 +32,13 @@ def _try_hook() -> None:
     """`codespar hook HOST`, which never comes back. Failing before there is anybody to say no in the host's words is a no."""
     try:
         fill_closed_descriptors()
+        from codespar_cli.hook_start import begin
+
+        begin()
         from codespar_cli.cli.hook_line import is_hook
 
         if not is_hook(sys.argv[1:]):
+            gc.enable()  # another command, which may be a long one
             return
         from codespar_cli.cli.hook_door import hook
 

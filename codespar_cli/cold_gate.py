@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from codespar_cli.core.layered_policy import LayeredPolicy
     from codespar_cli.storage.sealed_cache import SealedCache
 
-FORM = 3
+FORM = 4
 """Of what is kept; raised when that changes."""
 _KINDS = ("policy", "observability")
 
@@ -165,7 +165,7 @@ class _LaterProtection:
     def __call__(self, call: ToolCall) -> PolicyDecision | None:
         if not call.context.args:
             return None
-        from codespar_cli.core.self_protection import SelfProtection
+        from codespar_cli.core.guard.self_protection import SelfProtection
 
         return SelfProtection(self._files, [self._state_dir], environ=self._environ)(call)
 

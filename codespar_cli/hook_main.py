@@ -5,19 +5,17 @@ leaves out `site`, and with it every `.pth` file and `sitecustomize`, which woul
 codespar itself lies in is found here, and is the only one beside Python's own.
 """
 
-import gc
 import sys
 
 _HERE = __file__.rpartition("/codespar_cli/")[0]
 
 
 def main() -> None:
-    gc.disable()  # for one answer there is nothing to collect
     if _HERE not in sys.path:
         sys.path.append(_HERE)  # last: what is there must not be taken for a module of Python's own
-    from codespar_cli.quick_import import QuickFinder
+    from codespar_cli.hook_start import begin
 
-    sys.meta_path.insert(0, QuickFinder(_HERE))
+    begin()
     try:
         import apsw  # noqa: F401  as every part that we need, it lies beside us where codespar was installed
     except ImportError:  # where codespar is run from its sources, it lies where `site` says
@@ -25,9 +23,12 @@ def main() -> None:
 
         look_around()
     sys.argv.insert(1, "hook")
-    from codespar_cli.__main__ import main as choose
+    from codespar_cli.__main__ import fill_closed_descriptors
 
-    choose()
+    fill_closed_descriptors()
+    from codespar_cli.cli.hook_door import hook
+
+    hook(sys.argv[1:])
 
 
 def _refuse(reason: str) -> None:

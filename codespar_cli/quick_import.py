@@ -22,6 +22,9 @@ _TAG = f".{sys.implementation.cache_tag}.pyc"
 _CHECKED_BY_TIME = bytes(4)
 _HEADER = 16
 
+MAGIC = MAGIC_NUMBER
+"""What compiled code of this Python begins with."""
+
 
 class QuickFinder:
     """To be put before the other finders of `sys.meta_path`. `root` is the directory in which the package lies."""
@@ -41,8 +44,7 @@ class QuickFinder:
             except FileNotFoundError:
                 source, is_package = place + "/__init__.py", True
                 facts = os.stat(source)
-            directory, _, file = source.rpartition("/")
-            code = _compiled(f"{directory}/__pycache__/{file[:-3]}{_TAG}", facts)
+            code = compiled(source, facts)
         except (OSError, EOFError, ValueError, TypeError):
             return None
         if code is None:
@@ -51,7 +53,7 @@ class QuickFinder:
         spec: Any = ModuleSpec(name, self, origin=source, is_package=is_package)  # type: ignore[arg-type]  # by what it offers
         spec.has_location = True
         if is_package:
-            spec.submodule_search_locations.append(directory)
+            spec.submodule_search_locations.append(source.rpartition("/")[0])
         return spec
 
     def create_module(self, spec: object) -> None:
@@ -61,16 +63,21 @@ class QuickFinder:
         exec(self._code.pop(module.__name__), vars(module))  # noqa: S102  what `importlib` does
 
 
-def _compiled(path: str, facts: os.stat_result) -> CodeType | None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def validity(facts: os.stat_result) -> bytes:
+    """Time and size of a source, as compiled code names them (PEP 552)."""
+    return (int(facts.st_mtime) & 0xFFFFFFFF).to_bytes(4, "little") + (facts.st_size & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def compiled(source: str, facts: os.stat_result) -> CodeType | None:
+    """What `source` was compiled to, or None if that is not of the source that `facts` are about.
+
+    Raises OSError where nothing is, EOFError, ValueError or TypeError where nothing can be read from it.
+    """
+    directory, _, file = source.rpartition("/")
+    descriptor = os.open(f"{directory}/__pycache__/{file[:-3]}{_TAG}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, 1 << 20)
     finally:
         os.close(descriptor)
-    expected = (
-        MAGIC_NUMBER
-        + _CHECKED_BY_TIME
-        + (int(facts.st_mtime) & 0xFFFFFFFF).to_bytes(4, "little")
-        + (facts.st_size & 0xFFFFFFFF).to_bytes(4, "little")
-    )
+    expected = MAGIC + _CHECKED_BY_TIME + validity(facts)
     return loads(memoryview(data)[_HEADER:]) if data[:_HEADER] == expected else None  # noqa: S302  as there

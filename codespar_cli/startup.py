@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,10 +11,10 @@ from codespar_cli.core import loader
 from codespar_cli.core.clock import Clock, system_clock
 from codespar_cli.core.config import Config, default_state_dir, working_directory
 from codespar_cli.core.gate import Gate, Journal
+from codespar_cli.core.guard.self_protection import SelfProtection
 from codespar_cli.core.hooks import PolicyDecision, ToolCall
 from codespar_cli.core.layers import ADMINISTRATORS_FILE, Reading, find_places, read_places
 from codespar_cli.core.registry import PluginRegistry
-from codespar_cli.core.self_protection import SelfProtection
 from codespar_cli.core.trust_pin import policy_files
 from codespar_cli.plugins import BUILTINS, builtin_options
 from codespar_cli.storage.postgres_address import is_server, server_url
@@ -245,29 +245,38 @@ def required_value(config: Config, reference: str, *, key: str, environ: Mapping
     return loader.services_for(config, BUILTINS, environ=environ).require(reference, key=key)
 
 
-def tool_watcher(config: Config, registry: PluginRegistry, *, clock: Clock = system_clock) -> Watcher | None:
-    """Who pins the tools of MCP servers and checks calls of them; None where observability keeps no findings."""
-    keep = getattr(registry.observability, "record_findings", None)
-    if not callable(keep):
-        return None
+def tool_watcher(
+    config: Config,
+    registry: PluginRegistry,
+    *,
+    clock: Clock = system_clock,
+    drifted: Callable[[str, Sequence[Any]], object] = lambda server, changes: None,
+) -> Watcher:
+    """Who pins the tools of MCP servers and, where observability keeps findings, checks calls of them.
+
+    `drifted` is told, with each list of a server, every `DriftChange` that nobody has approved.
+    """
     from importlib import import_module
 
-    from codespar_cli.mcp.watcher import Parts, ToolWatcher
+    from codespar_cli.mcp.watcher import Checks, Pins, ToolWatcher
 
     here = "codespar_cli.plugins.observability"
+    store = import_module(f"{here}.drift.pin_store").PinStore(config.state_dir)
+    pins = Pins(see=store.see, last_listed=store.last_listed, drifted=drifted, clock=clock)
+    keep = getattr(registry.observability, "record_findings", None)
+    if not callable(keep):
+        return ToolWatcher(pins)
     values = import_module("codespar_cli.core.administration.tool_checks")
-    return ToolWatcher(
-        Parts(
-            see=import_module(f"{here}.drift.pin_store").PinStore(config.state_dir).see,
-            catalogue=import_module(f"{here}.checks.catalogue").Catalogue,
-            check=import_module(f"{here}.checks.call").check_call,
-            observe=import_module(f"{here}.checks.sequence").CallStreams().observe,
-            observed=values.ObservedCall,
-            finding=values.CheckFinding,
-            keep=keep,
-            clock=clock,
-        )
+    checks = Checks(
+        catalogue=import_module(f"{here}.checks.catalogue").Catalogue,
+        check=import_module(f"{here}.checks.call").check_call,
+        observe=import_module(f"{here}.checks.sequence").CallStreams().observe,
+        observed=values.ObservedCall,
+        finding=values.CheckFinding,
+        keep=keep,
+        clock=clock,
     )
+    return ToolWatcher(pins, checks)
 
 
 def check_text(text: str, path: Path, *, users_own: bool, environ: Mapping[str, str] = os.environ) -> Config:

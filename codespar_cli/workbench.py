@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from codespar_cli.core.administration.metrics import MetricFilter, MetricRow
     from codespar_cli.core.administration.tool_drift import ToolPins
+    from codespar_cli.plugins.observability.checks.catalogue import Catalogue
     from codespar_cli.plugins.observability.checks.look import Seen
     from codespar_cli.plugins.observability.report.model import CallReader, Report
 
@@ -59,18 +60,45 @@ def rule_ids(path: Path) -> list[str]:
 
 
 def check_calls(
-    calls: BinaryIO, name: str, tools: bytes | None = None, tools_name: str | None = None, *, server: str | None = None
+    calls: BinaryIO,
+    name: str,
+    tools: bytes | None = None,
+    tools_name: str | None = None,
+    *,
+    server: str | None = None,
+    state_dir: Path | None = None,
 ) -> Iterator[Seen]:
     """What checks find in a file of calls, told as it comes up; `tools` is a catalogue as JSON.
 
-    Raises UsageError for what is no call, with its line, and for what is no catalogue.
+    Without one it is what was last seen of the server, or of every server, in this state directory.
+
+    Raises:
+        UsageError: for what is no call, with its line, and for what is no catalogue.
+        NotFoundError: no tools of this server were ever seen.
+        StoreError: what was seen cannot be read.
     """
     from codespar_cli.plugins.observability.checks.call_file import read_calls
     from codespar_cli.plugins.observability.checks.catalogue import read_catalogue
     from codespar_cli.plugins.observability.checks.look import look_at
 
-    catalogue = None if tools is None else read_catalogue(tools, tools_name or "tools", server=server)
-    return look_at(read_calls(calls, name), catalogue)
+    if tools is not None or state_dir is None:
+        catalogue = None if tools is None else read_catalogue(tools, tools_name or "tools", server=server)
+        return look_at(read_calls(calls, name), catalogue)
+    seen = _seen_catalogues(state_dir, server)
+    return look_at(read_calls(calls, name), seen[0] if server is not None else None, seen)
+
+
+def _seen_catalogues(state_dir: Path, server: str | None) -> list[Catalogue]:
+    """One server's, or every server's. Raises NotFoundError, StoreError."""
+    from codespar_cli.plugins.observability.checks.catalogue import Catalogue
+    from codespar_cli.plugins.observability.drift.pin_store import PinStore
+
+    store = PinStore(state_dir)
+    try:
+        names = dict.fromkeys(pin.server for pin in store.pins()) if server is None else (server,)
+        return [Catalogue(store.catalogue(name), server=name) for name in names]
+    finally:
+        store.close()
 
 
 def tool_pins(state_dir: Path) -> ToolPins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -56,8 +57,20 @@ class OpenBao:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.text else {}
 
-    def mount(self, name: str, *, version: str = "2") -> str:
-        self.call("POST", f"sys/mounts/{name}", {"type": "kv", "options": {"version": version}})
+    def mount(self, name: str, *, version: str = "2", **headers: str) -> str:
+        """A new key-value engine that answers. One of version 2 is there before it does: it is upgraded behind our back."""
+        import requests
+
+        self.call("POST", f"sys/mounts/{name}", {"type": "kv", "options": {"version": version}}, **headers)
+        url, headers = f"{self.address}/v1/{name}/config", {"X-Vault-Token": ROOT, **headers}
+        until = time.monotonic() + 30
+        while version == "2":
+            # The engine itself holds back an answer for some milliseconds while it is upgraded.
+            answer = requests.get(url, headers=headers, verify=str(self.ca) if self.ca else True, timeout=10)
+            if answer.ok:
+                break
+            assert "Upgrading" in answer.text, answer.text
+            assert time.monotonic() < until, f"the engine at {name} is being upgraded for 30 s"
         return name
 
     def token(self, *rules: str, **more: Any) -> str:

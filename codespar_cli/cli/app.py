@@ -31,7 +31,7 @@ COMMANDS = {
     "trust": (f"{_HERE}.trust", "let a project's plugins.toml loosen what yours allows"),
     "untrust": (f"{_HERE}.untrust", "take that back"),
     "config": (f"{_HERE}.config", "what the configuration says, and where each value comes from"),
-    "serve": (f"{_HERE}.serve", "receive webhooks: verify, store, answer"),
+    "serve": (f"{_HERE}.serve", "receive webhooks, answer agents over HTTP"),
     "audit": (f"{_HERE}.audit", "the hash-chained record of decisions and secret access"),
 }
 EPILOG = (

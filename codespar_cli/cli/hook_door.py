@@ -13,7 +13,8 @@ from sys import modules
 from codespar_cli.cli.hook_line import HookLine, read_line
 from codespar_cli.cli.hook_verdict import Verdict
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.hosts.answer import Answer, block, document, told
+from codespar_cli.hook_start import finish, go_on
+from codespar_cli.hosts.answer import BLOCK, Answer, block, document, told
 from codespar_cli.hosts.dialects import HOSTS, dialect_of
 from codespar_cli.hosts.host_event import JUDGED, OTHER, MalformedEvent
 from codespar_cli.hosts.strict_event import MAX_BYTES
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from codespar_cli.hosts.referee import Referee
 
 _CHUNK = 1 << 16
+_SPEECHLESS = b'{"permissionDecision":"deny","permissionDecisionReason":"codespar: the hook failed"}\n'
 
 
 def hook(arguments: Sequence[str]) -> NoReturn:
@@ -37,9 +39,13 @@ def hook(arguments: Sequence[str]) -> NoReturn:
 
     def last_words(reason: str) -> Answer:
         """What is said before there is a dialect, or where it cannot be had."""
-        if line.host == "copilot":  # the one host that may take an exit code for a permission
-            return document({"permissionDecision": "deny", "permissionDecisionReason": told(reason)})
-        return block(reason)
+        copilot = line.host == "copilot"  # the one host that may take an exit code for a permission
+        try:
+            if copilot:
+                return document({"permissionDecision": "deny", "permissionDecisionReason": told(reason)})
+            return block(reason)
+        except BaseException:  # what writes JSON could not be imported
+            return Answer(_SPEECHLESS) if copilot else Answer(b"", "codespar: the hook failed", BLOCK)
 
     verdict = Verdict(last_words)
     try:
@@ -94,6 +100,7 @@ class _Hook:
         event = self._event = self._dialect.read(_stdin(), self._line.event)
         if event.kind == OTHER:
             return None
+        go_on()
         from codespar_cli.cli.hook_gate import hook_state_dir, open_hook_gate
         from codespar_cli.hosts.open_calls import OpenCalls
         from codespar_cli.hosts.referee import Referee
@@ -177,14 +184,15 @@ def _finish() -> None:
     """What was to be done when the process ends: metrics that wait in memory, people who are told of a request."""
     if "atexit" in modules:
         modules["atexit"]._run_exitfuncs()  # noqa: SLF001  what `sys.exit` would do; we do not come to that
+    finish()
 
 
 def _words(error: BaseException) -> str:
-    from codespar_cli.errors import CodesparError
-
     if isinstance(error, MalformedEvent):
         return str(error)
-    if isinstance(error, CodesparError):
+    # Not imported here: where files cannot be opened any more, that would fail. An error of ours has brought its class.
+    errors = modules.get("codespar_cli.errors")
+    if errors is not None and isinstance(error, errors.CodesparError):
         return f"{error}; hint: {error.hint}" if error.hint else str(error)
     return f"the hook failed: {type(error).__name__}"  # the class alone: a message may hold what the call was about
 

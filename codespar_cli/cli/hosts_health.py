@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from codespar_cli.cli.protection_level import governing_layers, layer_words, level_of, level_words
 from codespar_cli.cli.views.hosts import heard_words
 
 if TYPE_CHECKING:
@@ -17,20 +18,20 @@ Health = tuple[str, Literal["ok", "warning", "error"], str, str | None]
 
 
 def hosts_health(session: Session, config: Config) -> Iterator[Health]:
-    """Check, status, message and fix of each."""
+    """Check, status, message and fix of each; then of what governs, where anything does."""
     from codespar_cli.core.config import default_state_dir
     from codespar_cli.hosts.install.layouts import layout_of
-    from codespar_cli.hosts.install.protection import protection
     from codespar_cli.hosts.install.status import Surroundings, found_hosts, host_status
 
     around = Surroundings(session.environ, Path.cwd(), str(default_state_dir(session.environ)))
     found = [host_status(layout_of(host), around) for host in found_hosts(around)]
     for one in found:
         yield from _of_host(session, one)
-    governed = [one.path for one in found if one.state != "not installed"]
-    if governed:
-        level = protection(config.path, config.state_dir, governed)
-        yield "protection", "ok", f"{level.level}: {level.message}", None
+    layers = governing_layers(session, config)
+    for layer in layers:
+        yield "governed by", "ok", layer_words(layer), None
+    if layers or any(one.state != "not installed" for one in found):
+        yield "protection", "ok", level_words(level_of(config, layers, found)), None
 
 
 def _of_host(session: Session, status: HostStatus) -> Iterator[Health]:

@@ -7,7 +7,7 @@ are not what the file says any more.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -35,10 +35,16 @@ class Loaded(NamedTuple):
 
 
 class LiveGate:
-    """Safe to share between threads. `make` answers a fresh session, whose configuration is read when it is asked for."""
+    """Safe to share between threads. `make` answers a fresh session, whose configuration is read when it is asked for.
 
-    def __init__(self, make: Callable[[], Session]) -> None:
+    `drifted` is told what is not as it was pinned in the lists that the watcher is shown.
+    """
+
+    def __init__(
+        self, make: Callable[[], Session], *, drifted: Callable[[str, Sequence[Any]], object] = lambda *_: None
+    ) -> None:
         self._make = make
+        self._drifted = drifted
         self._lock = Lock()
         self._loaded: Loaded | None = None
 
@@ -54,9 +60,11 @@ class LiveGate:
         return loaded.gate
 
     def watcher(self) -> Watcher | None:
-        """Who looks on, by the configuration that was loaded last."""
-        loaded = self._loaded
-        return None if loaded is None else loaded.watcher
+        """Who looks on, by the configuration that was loaded last.
+
+        Waits until there is one: a client asks for the tools before anything else, and that list is to be seen.
+        """
+        return (self._loaded or self._current()).watcher
 
     def _current(self) -> Loaded:
         loaded = self._loaded
@@ -75,11 +83,13 @@ class LiveGate:
         try:
             for _ in range(_ATTEMPTS):
                 session = self._make()
-                signature = tuple([_look(path) for path in _places(session)])
-                signature += tuple([_look(path) for path in _inputs(session.config)])
+                looked = {path: _look(path) for path in _places(session)}
+                signature = tuple(looked.values())
+                looked |= {path: _look(path) for path in _inputs(session.config) if path not in looked}
+                signature = tuple(looked.values())
                 gate = session.gate("policy", "observability")
                 gate.protection = gate.protection or protection_of(session.config)
-                loaded = Loaded(signature, gate, _watcher(session, gate))
+                loaded = Loaded(signature, gate, self._watcher_of(session, gate))
                 if _is_current(loaded):  # what was read is what was looked at
                     return loaded
             raise CodesparError("the configuration changes faster than it can be read", hint="codespar doctor")
@@ -87,6 +97,11 @@ class LiveGate:
             return Loaded(signature, error=error)
         except Exception as error:  # no gate, no call
             return Loaded(signature, error=CodesparError(f"unexpected {type(error).__name__}"))
+
+    def _watcher_of(self, session: Session, gate: Gate) -> Watcher:
+        from codespar_cli.startup import tool_watcher
+
+        return tool_watcher(session.config, gate.registry, clock=session.clock, drifted=self._drifted)
 
 
 def _is_current(loaded: Loaded) -> bool:
@@ -145,9 +160,3 @@ def _look(path: str) -> tuple[str, int, int, int]:
     except (OSError, ValueError):
         return path, 0, 0, 0
     return path, facts.st_mtime_ns, facts.st_size, facts.st_ino
-
-
-def _watcher(session: Session, gate: Gate) -> Watcher | None:
-    from codespar_cli.startup import tool_watcher
-
-    return tool_watcher(session.config, gate.registry, clock=session.clock)

@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from codespar_cli.cli.live_gate import LiveGate
 from codespar_cli.cli.session import Session
+from codespar_cli.cli.standing_gate import standing_gate
 from codespar_cli.mcp.bookkeeper import Bookkeeper
+from codespar_cli.mcp.drift_notes import DriftNotes
 from codespar_cli.mcp.identity import Identity
 from codespar_cli.mcp.relay import Relay
 from codespar_cli.mcp.screen import Screen
@@ -23,18 +25,11 @@ class Wrapping:
 
     def __init__(self, session: Session, identity: Identity, *, hide_denied: bool) -> None:
         self._terminal = session.terminal
-        self._live = LiveGate(
-            lambda: Session(
-                session.terminal,
-                environ=session.environ,
-                config_path=session.config_path,
-                tenant_option=session.tenant_option,
-            )
-        )
+        self._live = LiveGate(session.anew, drifted=DriftNotes(self._note))
         self._books = Bookkeeper()
         self._screen = Screen(
             identity,
-            self._live.gate,
+            standing_gate(session, self._live),
             self._books,
             watcher=self._live.watcher,
             hide_denied=hide_denied,

@@ -45,6 +45,16 @@ class Session:
         self._config: Config | None = None
         self._registries: dict[tuple[str, ...], PluginRegistry] = {}
 
+    def anew(self) -> Session:
+        """The same, but for what has been read: it reads the files as they are then."""
+        return Session(
+            self.terminal,
+            environ=self.environ,
+            config_path=self.config_path,
+            tenant_option=self.tenant_option,
+            clock=self.clock,
+        )
+
     @property
     def config(self) -> Config:
         """The whole of plugins.toml, valid. Raises ConfigError."""

@@ -6,7 +6,7 @@ Raising, exiting, hanging and nonsense are each a deny with its own code and the
 from __future__ import annotations
 
 from codespar_cli.core.calls import PolicyDecision, ToolCall
-from codespar_cli.core.light_typing import TYPE_CHECKING
+from codespar_cli.core.light_typing import TYPE_CHECKING, replace
 from codespar_cli.core.sound_decision import POLICY_ERROR, refusal, sound
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _VAR_KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS, without the import
 _MOST_WRAPPERS = 32
 _FunctionType = type(lambda: None)
+_LEAVES = frozenset((str, int, float, bool, type(None)))
 
 
 def ask(
@@ -47,6 +48,55 @@ def ask(
     except BaseException as error:  # SystemExit counts as raising: a plugin cannot end the agent to be let through
         # The class alone: a message may hold what the call was about.
         return refusal(POLICY_ERROR, f"the policy failed: {type(error).__name__}")
+
+
+def prepared(
+    call: ToolCall, protection: Callable[[ToolCall], PolicyDecision | None] | None
+) -> tuple[ToolCall, PolicyDecision | None]:
+    """The call in plain forms, and the refusal of one that cannot be read or that no policy can allow."""
+    try:
+        call = plainly(call)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an argument's own: the class alone, as a message may hold its value
+        return call, refusal(POLICY_ERROR, f"the arguments cannot be read: {type(error).__name__}")
+    return call, None if protection is None else protection(call)
+
+
+def plainly(call: ToolCall) -> ToolCall:
+    """The call with its arguments as a policy reads them; see plain_arguments.py. What came as JSON is passed as it is.
+
+    Raises whatever an argument's own methods raise.
+    """
+    args = call.context.args
+    if args is None or _is_plain(args):
+        return call
+    from codespar_cli.core.plain_arguments import plain_arguments
+
+    return replace(call, context=replace(call.context, args=plain_arguments(args)))
+
+
+def _is_plain(args: object) -> bool:
+    """Whether everything in it is of the very types that JSON is read into. Each table and list is looked at once."""
+    waiting: list[Any] = [args]
+    seen: set[int] = set()
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind in _LEAVES:
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if kind is dict:
+            if any(type(key) is not str and isinstance(key, str) for key in value):
+                return False
+            waiting.extend(value.values())
+        elif kind is list:
+            waiting.extend(value)
+        else:
+            return False
+    return True
 
 
 def takes(function: Callable[..., Any], keyword: str) -> bool:

@@ -5,6 +5,7 @@ The file names backends; it can never name a module, a path to code, a URL or a 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from codespar_cli.core import webhook_options
 from codespar_cli.core.config_checks import NONE, InstalledNames, KnownOptions, problems_in
 from codespar_cli.core.options import Problem
+from codespar_cli.core.regular_file import read_regular
 from codespar_cli.core.text import visible
 from codespar_cli.core.toml_source import line_of
 from codespar_cli.errors import ConfigError
@@ -148,9 +150,10 @@ def absolute_path(text: str, base: Path, key: str) -> Path:
 def _named_file(named: str, origin: str) -> Path:
     try:
         path = absolute_path(named, working_directory() or Path("/"), origin)
-        if path.exists():
+        if path.is_file():
             return path
-        words = "does not exist"
+        # Anything else is no configuration, and none at all would be a permission: `/dev/null` must not be one.
+        words = "is no regular file" if os.path.lexists(path) else "does not exist"
     except OSError as error:
         words = f"cannot be read: {(error.strerror or str(error)).lower()}"
     raise ConfigError(
@@ -184,14 +187,12 @@ def load_config(
 def read_bytes(path: Path) -> bytes:
     """What is in a plugins.toml. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        return read_regular(path, _MAX_BYTES).data
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ConfigError("is larger than 1 MiB", file=shown(path), line=1) from None
         words = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot be read: {words}", file=shown(path), hint=f"ls -l {path}") from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError("is larger than 1 MiB", file=shown(path), line=1)
-    return data
+        raise ConfigError(f"cannot be read: {words}", file=shown(path), hint=f"ls -ld {path}") from error
 
 
 def parse_config(

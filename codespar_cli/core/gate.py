@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from codespar_cli.core.asking import ask, takes
+from codespar_cli.core.asking import ask, plainly, prepared, takes
 from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall, ToolMetric
 from codespar_cli.core.globs import matches
 from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, replace
@@ -48,7 +48,8 @@ class Outcome(NamedTuple):
 
     `is_spent` says that a call that failed has cost what it was to cost; otherwise its hold is given back.
 
-    `tokens_estimated` says that the tokens, and what a price table makes of them, are nobody's count.
+    `tokens_estimated` says that the tokens, and what a price table makes of them, are nobody's count. `result_bytes` is
+    the size of the result as JSON, `server` the MCP server that offers the tool.
     """
 
     success: bool = True
@@ -60,6 +61,8 @@ class Outcome(NamedTuple):
     decision: PolicyDecision | None = None
     tokens_estimated: bool = False
     is_spent: bool = False
+    result_bytes: int | None = None
+    server: str | None = None
 
 
 class Gate:
@@ -103,10 +106,13 @@ class Gate:
 
     def check(self, call: ToolCall) -> PolicyDecision:
         """Ask the policy. Never raises for what a policy does; a keyboard interrupt passes."""
-        if self.protection is not None and (refused := self.protection(call)) is not None:
+        policy = self.registry.policy
+        if policy is None and self.protection is None:
+            return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
+        call, refused = prepared(call, self.protection)
+        if refused is not None:
             self._keep_refusal(call, refused)
             return refused
-        policy = self.registry.policy
         if policy is None:
             return self.registry.evaluate_policy(call.agent_id, call.tool_name, call.estimated_cost)
         call = self.contextual(call)
@@ -124,9 +130,12 @@ class Gate:
 
         A policy without one is asked for real, and a hold that it takes is given back.
         """
-        if self.protection is not None and (refused := self.protection(call)) is not None:
-            return refused
         policy = self.registry.policy
+        if policy is None and self.protection is None:
+            return self.check(call)
+        call, refused = prepared(call, self.protection)
+        if refused is not None:
+            return refused
         if policy is None:
             return self.check(call)
         evaluate = _offered(policy, "preview")
@@ -169,7 +178,7 @@ class Gate:
         decision = outcome.decision
         if decision is None or decision.allowed:
             self._guarded("policy", lambda: self._settle(call, outcome, decision))
-        self._guarded("observability", lambda: self.registry.record_metric(_metric(call, outcome)))
+        self._guarded("observability", lambda: self.registry.record_metric(_metric(plainly(call), outcome)))
 
     # ── what a call needs ──
 
@@ -370,6 +379,8 @@ def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
         cost_source=source,
         decision_id=decision.decision_id if decision else None,
         arguments=context.args,
+        result_bytes=outcome.result_bytes,
+        server=outcome.server,
     )
 
 

@@ -9,13 +9,14 @@ from codespar_cli.core.gate import Gate
 from codespar_cli.doors.admission import Admission
 from codespar_cli.doors.call_doors import CallDoors
 from codespar_cli.doors.hook_door import HookDoor
+from codespar_cli.doors.large_bodies import LargeBodies
 from codespar_cli.doors.turns import Turns
 from codespar_cli.server.app import Address, Life, Log
 from codespar_cli.server.bearer import Bearer
 from codespar_cli.server.requests import Room
 
 PATHS = ("/v1/check", "/v1/record", "/v1/hook/{host}")
-_ROOM = 64 << 20
+_ROOM = 32 << 20
 """Bytes of bodies in memory at once, of all doors."""
 
 
@@ -37,9 +38,9 @@ def doors(
     """`state_dir` is the user's own, as for every hook: what one door reserved, another can settle."""
     turns = turns or Turns(log)
     turns.later(gate)  # loaded before the first call waits for it
-    admission, room = Admission(Bearer(keys.token), keys.names), Room(_ROOM)
-    calls = CallDoors(gate, turns, admission, room, tenant=tenant, log=log)
-    hooks = HookDoor(gate, turns, admission, room, state_dir=state_dir, log=log)
+    admission, room, large = Admission(Bearer(keys.token), keys.names), Room(_ROOM), LargeBodies()
+    calls = CallDoors(gate, turns, admission, room, large, tenant=tenant, log=log)
+    hooks = HookDoor(gate, turns, admission, room, large, state_dir=state_dir, log=log)
     check, record, hook = PATHS
     addresses = (
         Address("POST", check, calls.check),

@@ -10,12 +10,16 @@ A proxy or a tunnel on this machine makes every request come from loopback. Agai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from codespar_cli.server.bearer import CHALLENGE, Bearer
 from codespar_cli.server.requests import Refused, Request
+
+# RFC 9110, 7.2: uri-host [":" port]. Whole: of `[::1]x` or `localhost:1@x` another reader takes another part for the host.
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]*)?")
 
 
 class Admission:
@@ -29,7 +33,7 @@ class Admission:
         """Raises Refused: 403 for where it comes from, 401 for its token."""
         host = _host_of(request)
         if host is None:
-            raise Refused(403, "expected one `Host`", told="forbidden")
+            raise Refused(403, "expected one `Host`: a name or address, and a port or none", told="forbidden")
         if host not in self._names:
             if not is_loopback(request.client):
                 raise Refused(403, "expected a sender on this machine", told="forbidden")
@@ -54,11 +58,9 @@ def is_loopback(address: str) -> bool:
 
 
 def _host_of(request: Request) -> str | None:
-    """The name or address of the one `Host` header, without its port and brackets."""
+    """The name or address of the one `Host` header, without its port and brackets; None where it is anything else."""
     given = request.values(b"host")
-    if len(given) != 1:
+    found = _HOST.fullmatch(given[0].decode("latin-1").strip(" \t").lower()) if len(given) == 1 else None
+    if found is None:
         return None
-    text = given[0].decode("latin-1").strip().lower()
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0].rstrip(".") or None
+    return found["address"] or found["name"].rstrip(".") or None

@@ -6,6 +6,7 @@ decision like any other, which says no; whoever reads only `allowed` is safe.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,12 +19,12 @@ from codespar_cli.core.gate import Gate
 from codespar_cli.core.sound_decision import POLICY_ERROR, refusal
 from codespar_cli.doors.admission import Admission
 from codespar_cli.doors.call_document import Asked, malformed, read_asked, read_object
-from codespar_cli.doors.turns import Overdue, Turns
+from codespar_cli.doors.large_bodies import LargeBodies
+from codespar_cli.doors.turns import DEADLINE_S, Overdue, Turns
 from codespar_cli.errors import CodesparError, NotFoundError, UsageError
 from codespar_cli.server.requests import Disconnected, Refused, Request, Response, Room
 
-MAX_BYTES = 4 * 1024 * 1024
-WITHIN_S = 5.0
+MOST_BYTES = 1 << 20
 _NO_STORE = (("cache-control", "no-store"),)
 _RESERVATION = "reservation"
 _LONGEST_ID = 256
@@ -39,6 +40,7 @@ class CallDoors:
         turns: Turns,
         admission: Admission,
         room: Room,
+        large: LargeBodies,
         *,
         tenant: str,
         log: Callable[[str], None],
@@ -47,29 +49,39 @@ class CallDoors:
         self._turns = turns
         self._admission = admission
         self._room = room
+        self._large = large
         self._tenant = tenant
         self._log = log
 
     async def check(self, request: Request) -> Response:
         """Raises Refused, Disconnected."""
+        due = asyncio.get_running_loop().time() + DEADLINE_S
         with self._room.place() as place:
             self._admit(request)
-            raw = await request.body(MAX_BYTES, within_s=WITHIN_S, place=place)
+            raw = await request.body(MOST_BYTES, within_s=DEADLINE_S, place=place)
             try:
-                asked = read_asked(raw, tenant=self._tenant)
+                async with self._large.read(
+                    raw, lambda data: read_asked(data, tenant=self._tenant), until=due
+                ) as asked:
+                    decision = await self._decided(asked, request, due)
+            except Overdue as error:
+                decision = _too_late(error)
             except UsageError as error:
                 decision = PolicyDecision(allowed=False, reason=_told(error), code=error.code, stage="door")
                 return _document(400, decision_document(decision))
-            return _document(200, decision_document(await self._decided(asked, request)))
+            return _document(200, decision_document(decision))
 
     async def record(self, request: Request) -> Response:
         """Raises Refused, Disconnected."""
+        due = asyncio.get_running_loop().time() + DEADLINE_S
         with self._room.place() as place:
             self._admit(request)
-            raw = await request.body(MAX_BYTES, within_s=WITHIN_S, place=place)
+            raw = await request.body(MOST_BYTES, within_s=DEADLINE_S, place=place)
             try:
-                ended = read_ended(raw, tenant=self._tenant)
-                told = await self._turns.take(lambda: settle_and_record(self._gate(), ended), keep=True)
+                async with self._large.read(
+                    raw, lambda data: read_ended(data, tenant=self._tenant), until=due
+                ) as ended:
+                    told = await self._turns.take(lambda: settle_and_record(self._gate(), ended), keep=True, until=due)
             except Overdue as error:
                 raise Refused(503, f"an outcome is not recorded yet: {error}", told="not recorded yet") from None
             except CodesparError as error:
@@ -84,15 +96,15 @@ class CallDoors:
             self._log(f"{error.status} to {request.client} at /v1: {error}")
             raise
 
-    async def _decided(self, asked: Asked, request: Request) -> PolicyDecision:
+    async def _decided(self, asked: Asked, request: Request, due: float) -> PolicyDecision:
         def decide() -> _Decided:
             gate = self._gate()
             return _Decided(gate, gate.check(asked.call) if asked.reserve else gate.preview(asked.call))
 
         try:
-            decided = await self._turns.take(decide, give_back=_give_back)
+            decided = await self._turns.take(decide, give_back=_give_back, until=due)
         except Overdue as error:
-            return refusal("policy_timeout", f"the policy did not answer in time: {error}")
+            return _too_late(error)
         except CodesparError as error:
             return refusal(error.code, _told(error))
         except Exception as error:  # the class alone: a message may hold what the call was about
@@ -133,18 +145,12 @@ def read_ended(raw: bytes, *, tenant: str) -> Ended:
 
 
 def settle_and_record(gate: Gate, ended: Ended) -> dict[str, bool]:
-    """Settle, or release for a call that failed, then keep the row. Told again, nothing is settled twice.
+    """Settle, also what a call that failed has cost, then keep the row. Told again, nothing is settled twice.
 
     Raises CodesparError: a reservation that nobody knows, a row that cannot be kept, a store that does not answer.
     """
     registry, metric = gate.registry, ended.metric
-    settled = False
-    if registry.policy is not None:
-        if metric.success:
-            settled = _settle(gate, ended)
-        elif ended.reservation is not None:
-            registry.release_policy_reservation(ended.reservation)
-            settled = True
+    settled = registry.policy is not None and _settle(gate, ended)
     if registry.observability is None:
         return {"settled": settled, "recorded": False}
     registry.record_metric(metric)
@@ -168,6 +174,10 @@ def _settle(gate: Gate, ended: Ended) -> bool:
 def _give_back(decided: _Decided) -> None:
     if decided.decision.reservation_id is not None:
         decided.gate.registry.release_policy_reservation(decided.decision.reservation_id)
+
+
+def _too_late(error: Overdue) -> PolicyDecision:
+    return refusal("policy_timeout", f"the policy did not answer in time: {error}")
 
 
 def _told(error: CodesparError) -> str:

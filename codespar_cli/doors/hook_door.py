@@ -18,7 +18,8 @@ from codespar_cli.core.gate import Gate
 from codespar_cli.core.light_json import dumps
 from codespar_cli.doors.admission import Admission
 from codespar_cli.doors.hook_query import HookQuery, read_query
-from codespar_cli.doors.turns import Overdue, Turns
+from codespar_cli.doors.large_bodies import LargeBodies
+from codespar_cli.doors.turns import DEADLINE_S, Overdue, Turns
 from codespar_cli.errors import CodesparError
 from codespar_cli.hosts.answer import Answer
 from codespar_cli.hosts.dialects import HOSTS, dialect_of
@@ -26,15 +27,14 @@ from codespar_cli.hosts.heartbeats import Heartbeat, beat
 from codespar_cli.hosts.host_event import ENDED, JUDGED, OTHER, HostEvent, MalformedEvent
 from codespar_cli.hosts.open_calls import OpenCalls
 from codespar_cli.hosts.referee import Referee
-from codespar_cli.hosts.strict_event import MAX_BYTES
 from codespar_cli.server.requests import Disconnected, Refused, Request, Response, Room
 
 if TYPE_CHECKING:
     from codespar_cli.hosts.dialects import Dialect
     from codespar_cli.hosts.heartbeats import Outcome
 
-WITHIN_S = 5.0
-_SMALL = 1 << 16
+MOST_BYTES = 4 << 20
+"""Of an event. The hook as a process takes more: it has its memory to itself."""
 _BEAT_EVERY_S = 1.0
 _CALLS_ITSELF = "claude"
 """The host that knows HTTP: whoever asks for one that is not known reads its deny."""
@@ -50,6 +50,7 @@ class HookDoor:
         turns: Turns,
         admission: Admission,
         room: Room,
+        large: LargeBodies,
         *,
         state_dir: str,
         log: Callable[[str], None],
@@ -58,6 +59,7 @@ class HookDoor:
         self._turns = turns
         self._admission = admission
         self._room = room
+        self._large = large
         self._state_dir = state_dir
         self._calls = OpenCalls(state_dir)
         self._log = log
@@ -65,6 +67,7 @@ class HookDoor:
 
     async def answer(self, request: Request) -> Response:
         began = time.perf_counter()
+        due = asyncio.get_running_loop().time() + DEADLINE_S
         host = request.parameters["host"]
         asked = _Asked(host, dialect_of(host if host in HOSTS else _CALLS_ITSELF))
         try:
@@ -73,9 +76,8 @@ class HookDoor:
                 if host not in HOSTS:
                     raise MalformedEvent(f"there is no host of that name: {', '.join(HOSTS)}")
                 asked = asked._replace(query=read_query(request.query))
-                raw = await request.body(MAX_BYTES, within_s=WITHIN_S, place=place)
-                asked = asked._replace(event=await _read(asked, raw))
-                ruled = await self._ruled(asked, request)
+                raw = await request.body(MOST_BYTES, within_s=DEADLINE_S, place=place)
+                asked, ruled = await self._answered(asked, raw, request, due)
         except Disconnected:
             raise
         except Exception as error:
@@ -87,7 +89,20 @@ class HookDoor:
         self._note(asked, ruled, began)
         return Response(200, _body(ruled.answer), headers=_NO_STORE)
 
-    async def _ruled(self, asked: _Asked, request: Request) -> _Ruled:
+    async def _answered(self, asked: _Asked, raw: bytes, request: Request, due: float) -> tuple[_Asked, _Ruled]:
+        """By the time `due` of the event loop's clock. What is raised for an event that was read is an answer, too."""
+        dialect, named = asked.dialect, asked.query.event
+        try:
+            async with self._large.read(raw, lambda data: dialect.read(data, named), until=due) as event:
+                asked = asked._replace(event=event)
+                return asked, await self._ruled(asked, request, due)
+        except (MalformedEvent, Disconnected):
+            raise
+        except Exception as error:
+            self._log(f"{_status(error)} to {request.client} at /v1/hook: {_words(error)}")
+            return asked, _gave_up(asked, error)
+
+    async def _ruled(self, asked: _Asked, request: Request, due: float) -> _Ruled:
         event, referee = asked.event, self._referee
         assert event is not None
         if event.kind == OTHER:
@@ -101,7 +116,7 @@ class HookDoor:
             gate = self._gate()
             return _Ruling(gate, referee(gate, asked.query).rule(event))
 
-        ruling = await self._turns.take(rule, give_back=take_back, keep=event.kind in ENDED)
+        ruling = await self._turns.take(rule, give_back=take_back, keep=event.kind in ENDED, until=due)
         decision, config = ruling.decision, ruling.gate.config_path
         if decision is None:
             return _Ruled(asked.dialect.answer(event, None), "recorded", config=config)
@@ -154,12 +169,6 @@ class _Ruled(NamedTuple):
     outcome: Outcome
     code: str | None = None
     config: str | None = None
-
-
-async def _read(asked: _Asked, raw: bytes) -> HostEvent:
-    if len(raw) <= _SMALL:
-        return asked.dialect.read(raw, asked.query.event)
-    return await asyncio.to_thread(asked.dialect.read, raw, asked.query.event)
 
 
 def _gave_up(asked: _Asked, error: Exception) -> _Ruled:

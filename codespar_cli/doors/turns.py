@@ -56,9 +56,16 @@ class Turns:
                 self._log("stopped while the policy's store did not answer; what was still to be recorded is lost")
 
     async def take(
-        self, act: Callable[[], T], *, give_back: Callable[[T], object] = lambda result: None, keep: bool = False
+        self,
+        act: Callable[[], T],
+        *,
+        give_back: Callable[[T], object] = lambda result: None,
+        keep: bool = False,
+        until: float | None = None,
     ) -> T:
         """What `act` answers, on the thread. Raises Overdue, and what `act` raises.
+
+        `until` is a time of the event loop's clock by which an answer is due if that is earlier than `deadline_s` from now.
 
         A result that nobody takes any more goes to `give_back`, on the thread. With `keep`, `act` is done although
         nobody waits for it any more.
@@ -66,9 +73,11 @@ class Turns:
         if self._queue.qsize() >= (self._most_kept if keep else self._most_waiting):
             raise Overdue("too many calls wait for an answer")
         turn = _Turn(act, give_back, keep=keep)
+        now = asyncio.get_running_loop().time()
+        due = now + self._deadline_s if until is None else min(until, now + self._deadline_s)
         self._queue.put(turn.run)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout_at(due):
                 return await turn.answer
         except TimeoutError:
             if turn.has_failed():

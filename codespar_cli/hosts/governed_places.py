@@ -33,16 +33,16 @@ class GovernedPlaces:
         self._known: list[str] | None = None
 
     def remember(self, config: str) -> None:
-        """Note that this file governs. Raises OSError."""
+        """Note that this file governs. Raises OSError; known here it is all the same."""
         line = f"{_OWN}{config}" if self._is_users(config) else config
         known = self._read()
         if line in known or "\n" in config:
             return
         if len(known) >= _MOST:
             known = [one for one in known if os.path.lexists(one.removeprefix(_OWN))][1 - _MOST :]
-        listed = "".join(f"{one}\n" for one in (*known, line))
+        self._known = [*known, line]
+        listed = "".join(f"{one}\n" for one in self._known)
         replace_file(self._state_dir, self.path, listed.encode("utf-8", "surrogateescape"), _DIRECTORY)
-        self._known = None
 
     def missing(self, start: str | None) -> str | None:
         """A file that governed calls from the directory `start` and is no file any more, or not where the user's is.

@@ -4,6 +4,9 @@ before      ask, reserve, and remember what was reserved
 permission  the call before this was asked about: the same answer while the rules are the same, and nothing is taken twice
 after       settle what was reserved and record the call
 failure     the same, as an error: what failed has run; given back is what was reserved for a call that was not let run
+
+Of a call that failed Codex says nothing. What is held for one of its calls counts at once, or an agent could have it back by
+letting calls fail.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NEVER_RAN = "permission_denied"
+_SILENT = frozenset(("codex",))
 _ALLOWED_BEFORE = PolicyDecision(allowed=True, reason="the call was allowed already")
 
 
@@ -79,11 +83,14 @@ class Referee:
         call = self.call_of(event)
         decision = self._gate.check(call)
         if decision.allowed and self._is_watched:
+            held = decision.reservation_id
+            if event.host in _SILENT and held is not None and self._counts(call, held):
+                held = None
             kept = OpenCall(
                 self._clock(),
                 call.agent_id,
                 call.context.tenant,
-                decision.reservation_id,
+                held,
                 decision.decision_id,
                 rules_in_force(self._gate.ruled_by),
             )
@@ -127,9 +134,17 @@ class Referee:
             latency_ms=elapsed if event.duration_ms is None else event.duration_ms,
             error_type=event.error,
             decision=decision,
-            is_spent=event.kind == AFTER or event.error != _NEVER_RAN,
+            # Only the host knows the id of a call that nobody let run; without it anybody could say so.
+            is_spent=event.error != _NEVER_RAN or event.tool_use_id is None,
         )
         self._gate.record(call, outcome)
+
+    def _counts(self, call: ToolCall, reservation: str) -> bool:
+        try:
+            self._gate.registry.record_policy_usage(call.agent_id, call.tool_name, None, reservation_id=reservation)
+        except Exception:
+            return False  # it is held, and settled when the call is over
+        return True
 
     def _release(self, reservation: str) -> None:
         try:

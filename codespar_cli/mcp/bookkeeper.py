@@ -54,14 +54,20 @@ class Bookkeeper:
             self._news.wait()
             self._news.clear()
             while self._tasks:
-                if self._is_time():
+                if self._is_late():
+                    # All that is there: one for each call that comes would stand in the way of every call.
+                    for _ in range(len(self._tasks)):
+                        self._do(self._tasks.popleft()[1])
+                elif self._is_quiet():
                     self._do(self._tasks.popleft()[1])
                 else:
                     self._closing.wait(QUIET_S)
 
-    def _is_time(self) -> bool:
-        now = monotonic()
-        return now - self._latest >= QUIET_S or now - self._tasks[0][0] >= LONGEST_WAIT_S or self._closing.is_set()
+    def _is_late(self) -> bool:
+        return self._closing.is_set() or monotonic() - self._tasks[0][0] >= LONGEST_WAIT_S
+
+    def _is_quiet(self) -> bool:
+        return monotonic() - self._latest >= QUIET_S
 
     def _do(self, task: Task) -> None:
         try:

@@ -8,7 +8,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MOST_BYTES = 64 << 20
-"""The longest line that is read as a message. Twice as much is the most that one direction holds."""
+"""The longest line that is held whole. Twice as much is the most that the bytes of one direction take."""
+MOST_READ = 32 << 20
+"""The longest line that is read as a message; half of it where it is not ASCII, since a text may take four bytes for each."""
+MOST_SIGNS = 1_000_000
+"""Of commas and opening brackets in a line that is read: each may be a value of a hundred bytes."""
+
+
+def is_readable(line: bytes) -> bool:
+    """Whether what a line says may be made into values."""
+    if len(line) <= MOST_SIGNS:
+        return True
+    return (
+        len(line) <= (MOST_READ if line.isascii() else MOST_READ // 2)
+        and sum(map(line.count, (b",", b"[", b"{"))) <= MOST_SIGNS
+    )
 
 
 class Line(NamedTuple):

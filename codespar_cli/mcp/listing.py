@@ -11,6 +11,8 @@ from typing import Any
 from codespar_cli.mcp import spans
 
 _MOST_PAGES = 1000
+_MOST_BYTES = 8 << 20
+"""Of all the pages of a list, the first one apart."""
 
 
 class Pages:
@@ -20,18 +22,20 @@ class Pages:
         self._tools: list[Any] = []
         self._next: Any = None
         self._pages = 0
+        self._bytes = 0
 
-    def add(self, cursor: Any, result: Mapping[str, Any]) -> list[Any] | None:
-        """One page, asked for with this cursor. The whole list once the last page is there, else None."""
+    def add(self, cursor: Any, result: Mapping[str, Any], size: int = 0) -> list[Any] | None:
+        """One page of `size` bytes, asked for with this cursor. The whole list once the last page is there, else None."""
         tools = result.get("tools")
         if not isinstance(tools, list):
             return None
         if cursor is None:
-            self._tools, self._pages = [], 0
-        elif cursor != self._next or self._pages >= _MOST_PAGES:
-            return None  # a page of another list than the one that was begun
+            self._tools, self._pages, self._bytes = [], 0, 0
+        elif cursor != self._next or self._pages >= _MOST_PAGES or self._bytes + size > _MOST_BYTES:
+            return None  # a page of another list than the one that was begun, or of one that does not end
         self._tools = [*self._tools, *tools]
         self._pages += 1
+        self._bytes += size
         self._next = result.get("nextCursor")
         return None if self._next is not None else self._tools
 

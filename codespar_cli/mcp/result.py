@@ -23,6 +23,7 @@ _ERRORS = {
     -32602: "invalid_params",
     -32603: "internal_error",
 }
+_NOT_TAKEN = frozenset(("parse_error", "invalid_request", "method_not_found", "invalid_params"))
 _SERVER_ERRORS = range(-32099, -31999)
 _MOST_DIGITS = 64
 
@@ -37,6 +38,10 @@ class Answer(NamedTuple):
     output_tokens: int | None = None
     estimated: bool = False
     text: str = ""
+    size: int | None = None
+    """How many bytes the result takes as JSON; None where there is none."""
+    is_taken: bool = True
+    """Whether a tool may have run: not where the server says that the request was none that it takes."""
     waits: bool = False
     """Whether the server asks for more before it answers (`resultType: "input_required"`, protocol 2026-07-28)."""
 
@@ -47,7 +52,10 @@ def read_answer(message: Mapping[str, Any], arguments: Any) -> Answer:
     failure = message.get("error")
     result = message.get("result")
     if failure is not None or not isinstance(result, dict):
-        return Answer(False, _error_type(failure), input_tokens=tokens_of(asked_characters), estimated=True)
+        kind = _error_type(failure)
+        return Answer(
+            False, kind, input_tokens=tokens_of(asked_characters), estimated=True, is_taken=kind not in _NOT_TAKEN
+        )
     meta = _meta_of(result)
     text = _text_of(result)
     said_in, said_out = _usage(meta)
@@ -60,6 +68,7 @@ def read_answer(message: Mapping[str, Any], arguments: Any) -> Answer:
         output_tokens=tokens_of(len(text)) if said_out is None else said_out,
         estimated=said_in is None or said_out is None,
         text=text,
+        size=size_of(result),
         waits=result.get("resultType") == "input_required",
     )
 
@@ -67,6 +76,15 @@ def read_answer(message: Mapping[str, Any], arguments: Any) -> Answer:
 def tokens_of(characters: int) -> int:
     """A guess: four characters are a token in English text, and fewer in most other."""
     return -(-characters // _CHARACTERS_PER_TOKEN)
+
+
+def size_of(result: Mapping[str, Any]) -> int | None:
+    """Bytes of JSON without white space between its parts; None where it is too deep to be written."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return None
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def cost_of(message: Mapping[str, Any]) -> int | float | str | None:

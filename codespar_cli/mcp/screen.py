@@ -19,6 +19,7 @@ from codespar_cli.errors import CodesparError
 from codespar_cli.mcp import answers, denial, result
 from codespar_cli.mcp.identity import Identity
 from codespar_cli.mcp.in_flight import InFlight
+from codespar_cli.mcp.lines import is_readable
 from codespar_cli.mcp.listing import Pages, without_tools
 from codespar_cli.mcp.message import CLIENT_KEY, Call, Message, Refused, read_message
 from codespar_cli.mcp.watcher import WatchedCall
@@ -34,6 +35,7 @@ _LIST = "tools/list"
 _HELLOS = frozenset({"initialize", "server/discover"})
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 _LONGEST_NAME = 256
+_LARGE = 1 << 16
 _TURN_S = 0.01
 
 
@@ -100,6 +102,8 @@ class Screen:
     def from_client(self, line: bytes) -> Verdict:
         """Judge one line. Never raises: whatever goes wrong is a refusal."""
         try:
+            if not is_readable(line):
+                return self.overlong()
             message = read_message(line)
             if type(message) is Call:
                 return self._ask(message)
@@ -112,8 +116,10 @@ class Screen:
         return _PASSES
 
     def overlong(self) -> Verdict:
-        """A line that is longer than can be judged."""
-        return self._refuse(Refused(answers.INVALID_REQUEST, "it is longer than codespar can judge"))
+        """A line that is longer, or holds more values, than can be judged."""
+        return self._refuse(
+            Refused(answers.INVALID_REQUEST, "it is longer than codespar can judge, or holds more values")
+        )
 
     def _ask(self, message: Call) -> Verdict:
         try:
@@ -179,6 +185,11 @@ class Screen:
         """What the client gets for one line: the line, but for tools that are hidden. Never raises."""
         if not self.calls and not self._lists:
             return line
+        if not is_readable(line):
+            self._note(
+                f"a line of {len(line)} bytes from the server passed unread: it is too long or holds too many values"
+            )
+            return line
         try:
             return self._answered(line)
         except Exception as error:  # the answer is the client's, whatever we make of it
@@ -204,8 +215,9 @@ class Screen:
         asked = self.calls.take(message["id"])
         if asked is not None:
             latency_ms = (self._timer() - asked.started) * 1000
-            if result.cost_of(message) is not None:
-                self._close(asked, message, latency_ms)  # before anybody can ask again: what was told is counted
+            if result.cost_of(message) is not None or len(line) > _LARGE:
+                # Before anybody can ask again: what was told is counted. And large ones must not wait side by side.
+                self._close(asked, message, latency_ms)
             else:
                 self._books.add(lambda: self._close(asked, message, latency_ms))
             return line
@@ -216,7 +228,7 @@ class Screen:
         self._version = _version_in(found) or self._version
         if listing.method != _LIST:
             return line
-        tools, version = self._pages.add(listing.cursor, found), self._version
+        tools, version = self._pages.add(listing.cursor, found, len(line)), self._version
         if tools is not None:
             self._watch(lambda watcher: watcher.listed(self._identity.server, tools, version))
         return without_tools(line, self._is_hidden) if self._hides else line
@@ -234,13 +246,21 @@ class Screen:
     def _close(self, asked: Asked, message: Mapping[str, Any], latency_ms: float) -> None:
         answer = result.read_answer(message, asked.watched.arguments)
         if answer.waits:
-            # The server asks for more first; the client makes the same call again, which is asked about again.
-            if asked.decision.reservation_id is not None:
-                asked.gate.registry.release_policy_reservation(asked.decision.reservation_id)
+            self._put_off(asked, answer)
             return
-        self._record(asked, answer, latency_ms, spent=answer.success or answer.cost is not None)
+        self._record(asked, answer, latency_ms, spent=answer.is_taken or answer.cost is not None)
         digest = blake2b(answer.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         self._watch(lambda watcher: watcher.answered(self._identity.server, asked.watched, answer.error_type, digest))
+
+    def _put_off(self, asked: Asked, answer: result.Answer) -> None:
+        """The server asks for more first; the client makes the same call again, which is asked about again."""
+        call, held, registry = asked.call, asked.decision.reservation_id, asked.gate.registry
+        if held is None:
+            return
+        if answer.cost is None:
+            registry.release_policy_reservation(held)
+        else:
+            registry.record_policy_usage(call.agent_id, call.tool_name, answer.cost, reservation_id=held)
 
     def _lost(self, asked: Asked, error_type: str) -> None:
         """A call without an answer. It is settled at what was held: what the tool did before nobody knows."""
@@ -249,15 +269,7 @@ class Screen:
 
     def _record(self, asked: Asked, answer: result.Answer, latency_ms: float, *, spent: bool) -> None:
         from codespar_cli.core.gate import Outcome
-        from codespar_cli.core.light_typing import replace
 
-        call, decision, registry = asked.call, asked.decision, asked.gate.registry
-        if spent and not answer.success and decision.reservation_id is not None:
-            # The gate gives back the hold of what failed; here it is known, or must be feared, that it was spent.
-            registry.record_policy_usage(
-                call.agent_id, call.tool_name, answer.cost, reservation_id=decision.reservation_id
-            )
-            decision = replace(decision, reservation_id=None)
         outcome = Outcome(
             success=answer.success,
             latency_ms=latency_ms,
@@ -265,10 +277,13 @@ class Screen:
             error_type=answer.error_type,
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
-            decision=decision,
+            decision=asked.decision,
+            is_spent=spent,
             tokens_estimated=answer.estimated,
+            result_bytes=answer.size,
+            server=self._identity.server,
         )
-        self._in_turn(lambda: asked.gate.record(call, outcome))
+        self._in_turn(lambda: asked.gate.record(asked.call, outcome))
 
     def _in_turn(self, act: Callable[[], T]) -> T:
         """One at a time: who finds a store locked comes back a millisecond later. Nobody waits long for that."""

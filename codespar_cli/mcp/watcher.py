@@ -34,11 +34,18 @@ class Watcher(Protocol):
         ...
 
 
-class Parts(NamedTuple):
-    """What a `ToolWatcher` is made of: the pins' `see`, `Catalogue`, `check_call`, `CallStreams().observe`, and the
-    observability plugin's way to keep findings."""
+class Pins(NamedTuple):
+    """The pins' `see`, and what a server listed last, in another run, or None. `drifted` is told what is not as pinned."""
 
-    see: Callable[..., object]
+    see: Callable[..., Sequence[Any]]
+    last_listed: Callable[[str], Sequence[Any] | None]
+    drifted: Callable[[str, Sequence[Any]], object]
+    clock: Callable[[], datetime]
+
+
+class Checks(NamedTuple):
+    """`Catalogue`, `check_call`, `CallStreams().observe`, and the observability plugin's way to keep findings."""
+
     catalogue: Callable[..., Any]
     check: Callable[[Any, Any], Iterable[Any]]
     observe: Callable[[Any], Iterable[Any]]
@@ -51,22 +58,32 @@ class Parts(NamedTuple):
 class ToolWatcher:
     """Pins what servers list, checks calls beside it, looks for loops among them, and has the findings kept."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, pins: Pins, checks: Checks | None = None) -> None:
+        """Without `checks` it pins, and looks at no call."""
+        self._pins = pins
+        self._checks = checks
         self._catalogues: dict[str, Any] = {}
 
     def listed(self, server: str, tools: Sequence[Any], version: str | None) -> None:
-        self._catalogues[server] = self._parts.catalogue(list(tools), server=server)
-        self._parts.see(server, list(tools), self._parts.clock(), version=version)
+        if self._checks is not None:
+            self._catalogues[server] = self._checks.catalogue(list(tools), server=server)
+        changes = self._pins.see(server, list(tools), self._pins.clock(), version=version)
+        self._pins.drifted(server, changes)
 
     def called(self, server: str, call: WatchedCall) -> None:
-        catalogue = self._catalogues.get(server)
+        checks = self._checks
+        if checks is None:
+            return
+        catalogue = self._catalogue(server, checks)
         if catalogue is not None:
             named = {"name": f"{server}/{call.tool}", "arguments": call.arguments}
-            self._keep(call, self._parts.check(named, catalogue))
+            _keep(checks, call, checks.check(named, catalogue))
 
     def answered(self, server: str, call: WatchedCall, error: str | None, result: str | None) -> None:
-        seen = self._parts.observed(
+        checks = self._checks
+        if checks is None:
+            return
+        seen = checks.observed(
             name=f"{server}/{call.tool}",
             arguments=call.arguments,
             agent=call.agent,
@@ -74,19 +91,27 @@ class ToolWatcher:
             error=error,
             result=result,
         )
-        self._keep(call, self._parts.observe(seen))
+        _keep(checks, call, checks.observe(seen))
 
-    def _keep(self, call: WatchedCall, results: Iterable[Any]) -> None:
-        found = [
-            self._parts.finding(
-                time=self._parts.clock(),
-                tenant=call.tenant,
-                agent=call.agent,
-                session=call.session,
-                call=None,
-                result=result,
-            )
-            for result in results
-        ]
-        if found:
-            self._parts.keep(found)
+    def _catalogue(self, server: str, checks: Checks) -> Any:
+        """Of the list that this client got, else of the one that was last seen; None where there was none."""
+        if server not in self._catalogues:
+            tools = self._pins.last_listed(server)
+            self._catalogues[server] = None if tools is None else checks.catalogue(list(tools), server=server)
+        return self._catalogues[server]
+
+
+def _keep(checks: Checks, call: WatchedCall, results: Iterable[Any]) -> None:
+    found = [
+        checks.finding(
+            time=checks.clock(),
+            tenant=call.tenant,
+            agent=call.agent,
+            session=call.session,
+            call=None,
+            result=result,
+        )
+        for result in results
+    ]
+    if found:
+        checks.keep(found)

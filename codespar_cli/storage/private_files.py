@@ -26,10 +26,11 @@ _OWNER_SEARCH = 0o500
 
 
 def ensure_private_directory(path: FilePath) -> None:
-    """Create `path` as 0700, or check that it is ours. One that others can only read is tightened.
+    """Create `path` as 0700, or check that it is ours. One that others can only read is tightened, unless it has other uses.
 
     Raises:
-        StoreError: it cannot be made, is a symbolic link or no directory, is another user's, or others may write it.
+        StoreError: it cannot be made, is a symbolic link or no directory, is another user's, others may write it, or it
+            holds what others are meant to read: `/etc` must not become 0700.
     """
     try:
         try:
@@ -56,9 +57,22 @@ def ensure_private_directory(path: FilePath) -> None:
                 hint=f"chmod 700 {path}",
             )
         if facts.st_mode & _OTHERS:
-            os.chmod(path, PRIVATE_DIR)
+            _tighten(path)
     except OSError as error:
         raise StoreError(f"state directory cannot be used: {reason(error)}", file=str(path)) from error
+
+
+def _tighten(path: FilePath) -> None:
+    with os.scandir(path) as entries:
+        for entry in entries:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if not stat.S_ISLNK(mode) and mode & _OTHERS:  # nothing that we make is
+                raise StoreError(
+                    f"state directory has other uses: others may read `{entry.name}` in it",
+                    file=str(path),
+                    hint="set state_dir in plugins.toml, or CODESPAR_STATE_DIR, to a directory of its own",
+                )
+    os.chmod(path, PRIVATE_DIR)
 
 
 def ensure_private_file(path: FilePath) -> bool:

@@ -1,5 +1,6 @@
 """What a rule reads of a Python call: the same for every notation of the same text or number."""
 
+import asyncio
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codespar_cli import CallContext, CallDenied, load
+from codespar_cli import CallContext, CallDenied, Gate, Outcome, PluginRegistry, ToolCall, load
+from codespar_cli.core.asking import plainly
+from codespar_cli.core.guard.self_protection import SelfProtection
 from codespar_cli.core.plain_arguments import plain_arguments
 from codespar_cli.frameworks.passage import Passage, Refusal
 
@@ -101,6 +104,10 @@ def test_a_rule_on_an_argument_holds_in_every_notation_of_it(gate, args):
         gate.call("agent", "act", context=CallContext(args=args)).__enter__()
     assert isinstance(Passage(gate).enter("act", args), Refusal)
     assert ran == []
+    call = ToolCall("agent", "act", None, CallContext(args=args))
+    decisions = [gate.check(call), gate.preview(call), asyncio.run(gate.acheck(call))]
+    assert [(one.allowed, one.code) for one in decisions] == [(False, "denied_by_rule")] * 3
+    assert call.context.args is args
 
 
 @pytest.mark.parametrize("path", SAME, ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", repr(value)))
@@ -121,6 +128,45 @@ def test_a_guarded_function_is_refused_and_gets_what_it_was_given_elsewhere(gate
 
 def test_an_argument_that_cannot_be_read_is_a_refusal(gate):
     assert isinstance(Passage(gate).enter("act", {"path": Broken()}), Refusal)
+
+
+def test_an_argument_that_cannot_be_read_is_a_deny_of_whoever_asks_the_gate_itself(gate):
+    call = ToolCall("agent", "act", None, CallContext(args={"path": Broken()}))
+    decisions = [gate.check(call), gate.preview(call), asyncio.run(gate.acheck(call))]
+    assert [(one.allowed, one.code) for one in decisions] == [(False, "policy_error")] * 3
+    assert decisions[0].reason == "the arguments cannot be read: LookupError"
+
+
+def test_what_protects_codespar_itself_reads_every_notation_of_a_path(gate, newcomer):
+    own = newcomer / "policy.yaml"
+    gate.protection = SelfProtection([str(own)])
+    for path in (str(own), own, os.fsencode(own), Text(own)):
+        call = ToolCall("agent", "Write", None, CallContext(args={"file_path": path, "content": "x"}))
+        assert [gate.check(call).code, gate.preview(call).code] == ["self_protection"] * 2
+
+
+def test_what_came_as_json_is_passed_as_it_is():
+    said = {"path": "/etc", "list": [1, 2.5, None, {"deep": [True]}], "": {}}
+    said["list"].append(said)
+    call = ToolCall("agent", "act", None, CallContext(args=said))
+    assert plainly(call) is call
+    none = ToolCall("agent", "act")
+    assert plainly(none) is none
+
+
+class Teller:
+    def __init__(self):
+        self.told = []
+
+    def record(self, metric):
+        self.told.append(metric)
+
+
+def test_a_record_of_a_call_counts_the_arguments_that_were_asked_about():
+    registry, teller = PluginRegistry(), Teller()
+    registry.register_observability(teller)
+    Gate(registry).record(ToolCall("agent", "act", None, CallContext(args={"path": Path("/etc")})), Outcome())
+    assert [metric.arguments for metric in teller.told] == [{"path": "/etc"}]
 
 
 def test_a_table_that_holds_itself_ends():

@@ -37,7 +37,7 @@ def world(tmp_path):
 def test_a_call_is_allowed_held_settled_and_recorded(world, host):
     allowed = world.hook(host, shell(host, "ls"))
     assert (allowed.returncode, denies(host, allowed.stdout, allowed.returncode)) == (0, False)
-    assert world.budget(host) == ("0.00", "1.00")
+    assert world.budget(host) == (("1.00", "0.00") if host == "codex" else ("0.00", "1.00"))
     ended = world.hook(host, shell(host, "ls", **ENDS[host]))
     assert (ended.returncode, denies(host, ended.stdout, ended.returncode)) == (0, False)
     assert world.budget(host) == ("1.00", "0.00")
@@ -110,7 +110,7 @@ def test_a_permission_is_answered_as_the_call_was_and_holds_nothing_more(world, 
     ask["hook_event_name"] = "PermissionRequest"
     allowed = world.hook(host, ask)
     assert (allowed.stdout, allowed.returncode) == (b"", 0)
-    assert world.budget(host) == ("0.00", "3.00")
+    assert world.budget(host) == (("3.00", "0.00") if host == "codex" else ("0.00", "3.00"))
     ask["tool_input"] = {"command": "rm x"}
     denied = world.hook(host, ask)
     assert problem(json.loads(denied.stdout), deny_schema(host, "PermissionRequest")) is None
@@ -270,7 +270,7 @@ def imported(world, host, event):
 @pytest.mark.parametrize("host", HOSTS)
 def test_nothing_heavy_is_imported(world, host):
     names = imported(world, host, shell(host, "ls"))
-    assert "codespar_cli.cli.hook_door" in names
+    assert "codespar_cli" in names
     assert not {name.partition(".")[0] for name in names} & FORBIDDEN
     others = [name for name in HOSTS if name != host]
     assert not names & {f"codespar_cli.hosts.dialects.{name}" for name in others}
@@ -283,6 +283,21 @@ def test_what_was_compiled_once_is_not_read_again(world):
         world.hook("claude", shell("claude", "ls"))
     names = {name.partition(".")[0] for name in imported(world, "claude", shell("claude", "ls"))}
     assert not names & (FORBIDDEN | NEEDLESS)
+
+
+def test_nor_where_a_users_own_file_speaks_as_well(world, tmp_path):
+    world.env["HOME"] = str(tmp_path)
+    own = tmp_path / ".config" / "codespar"
+    own.mkdir(parents=True, mode=0o700)
+    for path in (world.config, world.rules):
+        (own / path.name).write_text(path.read_text())
+        for each in (path, own / path.name):
+            os.utime(each, (1, 1))
+    for _ in range(2):
+        world.hook("claude", shell("claude", "ls"))
+    found = imported(world, "claude", shell("claude", "ls"))
+    assert "codespar_cli.core.layered_policy" in found
+    assert not {name.partition(".")[0] for name in found} & (FORBIDDEN | NEEDLESS)
 
 
 def test_an_event_that_is_refused_needs_no_policy_and_next_to_nothing_else(world):

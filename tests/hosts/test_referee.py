@@ -101,6 +101,21 @@ def test_a_call_that_failed_has_cost_what_it_costs_unless_it_never_ran(world, er
     assert [(row.success, row.error_type) for row in metrics.rows] == [(False, error)]
 
 
+def test_that_a_call_never_ran_is_believed_of_who_knows_its_id(world):
+    ledger, _, referee = world
+    referee.rule(event("before", tool_use_id=None))
+    referee.rule(event("failure", tool_use_id=None, error="permission_denied"))
+    assert (ledger.released, ledger.settled) == ([], [("rs-1", None)])
+
+
+def test_a_host_that_says_nothing_of_failures_is_charged_when_a_call_is_allowed(world):
+    ledger, metrics, referee = world
+    referee.rule(event("before")._replace(host="codex"))
+    assert (ledger.settled, ledger.open) == ([("rs-1", None)], set())
+    referee.rule(event("after")._replace(host="codex"))
+    assert (ledger.settled, ledger.released, len(metrics.rows)) == ([("rs-1", None)], [], 1)
+
+
 def test_a_permission_is_judged_anew_once_a_file_of_the_rules_is_another(world, tmp_path):
     ledger, _, referee = world
     rules = tmp_path / "policy.yaml"

@@ -1,7 +1,8 @@
 """A small MCP server of our own, for tests: it says and does what the tools below are called for, and nothing by itself.
 
 Run as a program. It speaks both generations of the protocol, reads like a lenient server does (last of two keys, NaN taken)
-and writes every line that it was given to the file that $SMALL_SERVER_LOG names.
+and writes every line that it was given to the file that $SMALL_SERVER_LOG names. Where $SMALL_SERVER_TOOLS names a file, its
+tools are those in it.
 """
 
 import json
@@ -9,12 +10,14 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 LOG = os.environ.get("SMALL_SERVER_LOG")
 TOOLS = [
     {"name": name, "description": f"does {name} · “quoted” \\ ünïcode", "inputSchema": {"type": "object"}}
     for name in ("echo", "big", "ask-client", "notify", "slow", "fail", "error", "priced", "env", "die", "secret/admin")
 ]
+OTHER_TOOLS = os.environ.get("SMALL_SERVER_TOOLS")
 write_lock = threading.Lock()
 cancelled = threading.Event()
 client_answers = {}
@@ -88,7 +91,7 @@ def answer(message):
     elif method == "server/discover":
         result = {"resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
     elif method == "tools/list":
-        result = {"tools": TOOLS}
+        result = {"tools": json.loads(Path(OTHER_TOOLS).read_text()) if OTHER_TOOLS else TOOLS}
     elif method == "tools/call":
         name = params.get("name")
         if name == "error":

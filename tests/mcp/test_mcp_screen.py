@@ -180,12 +180,24 @@ def test_a_cost_that_is_none_is_not_known_and_not_zero(cost):
     assert desk.recorder.metrics[0].cost is None
 
 
-def test_a_failed_call_gives_its_hold_back():
+def test_a_failed_call_has_run_and_costs_what_was_held():
     desk = Desk()
     desk.call()
     desk.answer(text(isError=True))
-    assert (desk.policy.released, desk.policy.settled) == (["rs-1"], [])
+    assert (desk.policy.released, desk.policy.settled) == ([], [("srv/echo", None, "rs-1")])
     assert desk.recorder.metrics[0].error_type == "tool_error"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_taken"), [(-32601, False), (-32602, False), (-32603, True), (-32000, True), (1, True)]
+)
+def test_a_request_that_the_server_did_not_take_gives_its_hold_back(code, is_taken):
+    desk = Desk()
+    desk.call()
+    desk.down(error={"code": code, "message": "no"})
+    desk.books.do()
+    assert desk.policy.released == ([] if is_taken else ["rs-1"])
+    assert desk.policy.settled == ([("srv/echo", None, "rs-1")] if is_taken else [])
 
 
 def test_a_failed_call_that_says_its_cost_is_settled_at_it():
@@ -243,6 +255,13 @@ def test_a_server_that_asks_for_more_first_has_not_answered():
     desk.call()
     desk.answer({"resultType": "input_required", "inputRequests": {}})
     assert (desk.policy.released, desk.policy.settled, desk.recorder.metrics) == (["rs-1"], [], [])
+
+
+def test_what_it_says_to_have_cost_meanwhile_is_counted():
+    desk = Desk()
+    desk.call()
+    desk.answer({"resultType": "input_required", "inputRequests": {}, "_meta": {"codespar/cost": "1"}})
+    assert (desk.policy.released, desk.policy.settled) == ([], [("srv/echo", "1", "rs-1")])
 
 
 @pytest.mark.parametrize("id_", [0, 1, -1, 1.5, "1", "", "ä", None, True, 10**30, [1], {"a": 1}])

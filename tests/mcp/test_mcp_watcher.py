@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from codespar_cli.mcp.watcher import Parts, ToolWatcher, WatchedCall
+from codespar_cli.mcp.watcher import Checks, Pins, ToolWatcher, WatchedCall
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CALL = WatchedCall("echo", {"a": 1}, "bot", "s-1", "acme")
@@ -12,20 +12,29 @@ TOOLS = [{"name": "echo"}]
 class Findings:
     """Every part in one place, writing down what it was asked."""
 
-    def __init__(self, found=()):
+    def __init__(self, found=(), changes=(), last_listed=None):
         self.asked, self.kept, self.found = [], [], list(found)
-        self.watcher = ToolWatcher(
-            Parts(
-                see=lambda *arguments, **more: self.asked.append(("see", *arguments, more)),
-                catalogue=lambda tools, server: (server, len(tools)),
-                check=lambda call, catalogue: self._noted("check", call, catalogue),
-                observe=lambda call: self._noted("observe", call),
-                observed=lambda **fields: fields,
-                finding=lambda **fields: fields,
-                keep=self.kept.extend,
-                clock=lambda: NOW,
-            )
+        self.changes, self.drifted = list(changes), []
+        self.pins = Pins(
+            see=self._see,
+            last_listed=lambda server: last_listed,
+            drifted=lambda *told: self.drifted.append(told),
+            clock=lambda: NOW,
         )
+        checks = Checks(
+            catalogue=lambda tools, server: (server, len(tools)),
+            check=lambda call, catalogue: self._noted("check", call, catalogue),
+            observe=lambda call: self._noted("observe", call),
+            observed=lambda **fields: fields,
+            finding=lambda **fields: fields,
+            keep=self.kept.extend,
+            clock=lambda: NOW,
+        )
+        self.watcher = ToolWatcher(self.pins, checks)
+
+    def _see(self, *arguments, **more):
+        self.asked.append(("see", *arguments, more))
+        return self.changes
 
     def _noted(self, *what):
         self.asked.append(what)
@@ -66,3 +75,28 @@ def test_an_answered_call_is_seen_in_its_row_and_findings_are_kept_with_their_ca
     assert findings.kept == [
         {"time": NOW, "tenant": "acme", "agent": "bot", "session": "s-1", "call": None, "result": "loop"}
     ]
+
+
+def test_what_is_not_as_it_was_pinned_is_told_with_its_server():
+    findings = Findings(changes=["change"])
+    findings.watcher.listed("srv", TOOLS, None)
+    assert findings.drifted == [("srv", ["change"])]
+
+
+def test_a_call_before_any_list_is_checked_beside_the_list_that_was_last_seen():
+    findings = Findings(last_listed=[*TOOLS, *TOOLS])
+    findings.watcher.called("srv", CALL)
+    assert findings.asked == [("check", {"name": "srv/echo", "arguments": {"a": 1}}, ("srv", 2))]
+    findings.watcher.listed("srv", TOOLS, None)
+    findings.watcher.called("srv", CALL)
+    assert findings.asked[-1][-1] == ("srv", 1)
+
+
+def test_tools_are_pinned_where_no_findings_are_kept():
+    findings = Findings(changes=["change"], last_listed=TOOLS)
+    watcher = ToolWatcher(findings.pins)
+    watcher.called("srv", CALL)
+    watcher.listed("srv", TOOLS, "1.2")
+    watcher.answered("srv", CALL, None, None)
+    assert findings.asked == [("see", "srv", TOOLS, NOW, {"version": "1.2"})]
+    assert findings.drifted == [("srv", ["change"])]

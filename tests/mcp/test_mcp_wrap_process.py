@@ -291,3 +291,27 @@ def test_what_a_plugin_prints_or_reads_is_not_part_of_the_conversation(wrapping)
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["result"]["content"][0]["text"] == "hi"
     assert found.stderr == b"noise\nmore noise\n"
+
+
+@pytest.mark.parametrize("how", ["removed", "a directory", "cut off"])
+def test_a_configuration_that_was_found_and_is_gone_stops_all_calls(tmp_path, how):
+    project = tmp_path / "project"
+    below = project / "one" / "two"
+    below.mkdir(parents=True)
+    wrapping = Wrapping(project)
+    del wrapping.environ["CODESPAR_CONFIG"]
+    wrapping.directory = below
+    with wrapping.wrapped() as session:
+        assert "isError" not in session.call("echo")["result"]
+        if how == "cut off":
+            (project / "one" / ".git").mkdir()
+            wrapping.rules.write_text(wrapping.rules.read_text() + "# changed\n")
+        else:
+            wrapping.config.unlink()
+        if how == "a directory":
+            wrapping.config.mkdir()
+        result = session.call("echo", id_=2)["result"]
+        assert result["isError"] is True
+        assert "config" in json.dumps(result)
+    with wrapping.wrapped() as session:
+        assert session.call("echo")["result"]["isError"] is True

@@ -2,17 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 import venv
 from pathlib import Path
 
 import pytest
+from everything_server import everything
 from wrapped_kit import Wrapping
+
+__all__ = ["everything"]
 
 pytestmark = pytest.mark.slow
 CLIENT = Path(__file__).with_name("sdk_client.py")
-EVERYTHING = "@modelcontextprotocol/server-everything"
 RULES = 'version: 1\ndefault: allow\nrules:\n  - {id: no-env, effect: deny, tools: ["everything/get-env"], reason: it holds keys}\n'
 
 
@@ -26,18 +27,6 @@ def sdk(tmp_path_factory):
     python = str(place / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "-q", "mcp>=2.3"], check=True, timeout=600)
     return python
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    """The server's script; $CODESPAR_TEST_EVERYTHING names one that is there already."""
-    if known := os.environ.get("CODESPAR_TEST_EVERYTHING"):
-        return known
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
-    place = tmp_path_factory.mktemp("npm")
-    subprocess.run(["npm", "install", "--silent", "--prefix", str(place), EVERYTHING], check=True, timeout=600)
-    return str(place / "node_modules" / EVERYTHING / "dist" / "index.js")
 
 
 def said(sdk, wrapping, command):
@@ -55,18 +44,27 @@ def wrapping(tmp_path):
 
 
 def test_everything_is_the_same_but_what_is_denied(sdk, everything, wrapping):
-    server = ["node", everything, "stdio"]
-    direct = said(sdk, wrapping, server)
-    wrapped = said(sdk, wrapping, wrapping.command(*server, options=("--name", "everything")))
+    direct = said(sdk, wrapping, everything)
+    wrapped = said(sdk, wrapping, wrapping.command(*everything, options=("--name", "everything")))
     allowed, denied = direct.pop("get-env"), wrapped.pop("get-env")
     assert wrapped == direct
     assert direct["big"] > 4 << 20
-    assert {entry[0] for entry in direct["heard"]} == {"sampling", "elicitation", "roots"}
+    assert {tuple(entry[:2]) for entry in direct["heard"]} == {
+        ("sampling", 1), ("elicitation", "form"), ("elicitation", "url"), ("roots",),
+    }  # fmt: skip
+    assert {entry["method"] for entry in direct["told"]} >= {
+        "notifications/message", "notifications/resources/updated", "notifications/tools/list_changed",
+    }  # fmt: skip
+    assert any("Received Unsubscribe" in line for line in direct["log"])
     assert [done for done, _ in direct["progress"]] == [1, 2, 3]
     assert not allowed["isError"]
     assert denied["isError"] is True
     assert "it holds keys" in denied["content"][0]["text"]
-    assert len(wrapping.metrics()) >= 10
+    rows = wrapping.metrics()
+    assert len(rows) == 19  # all of its calls but the one that was denied
+    assert [row["tool"] for row in rows if row["error_type"] == "cancelled"] == [
+        "everything/trigger-long-running-operation"
+    ]
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

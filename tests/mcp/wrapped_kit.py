@@ -138,6 +138,6 @@ class Wrapping:
         return self.log.read_bytes() if self.log.exists() else b""
 
     def metrics(self):
-        found = self.codespar("metrics", "tail", "--no-follow", "-o", "jsonl")
+        found = self.codespar("metrics", "tail", "--no-follow", "-n", "1000", "-o", "jsonl")
         assert found.returncode == 0, found.stderr
         return [json.loads(line) for line in found.stdout.splitlines()]

@@ -259,6 +259,23 @@ def test_a_check_is_held_and_its_outcome_settled_once(tmp_path):
     assert [status for status, _ in bad] == [400] * 3
 
 
+def test_a_call_that_failed_costs_what_it_was_to_cost(tmp_path):
+    written(tmp_path)
+
+    async def ask():
+        async with Doors(tmp_path, live_gate(tmp_path)) as doors:
+            allowed = []
+            for _ in range(12):
+                _, body = await doors.post("/v1/check", {"tool": "t", "reserve": True})
+                allowed.append((decision := json.loads(body))["allowed"])
+                await doors.post(
+                    "/v1/record", {"tool": "t", "error_type": "x", "reservation": decision["reservation_id"]}
+                )
+            return allowed
+
+    assert asyncio.run(ask()) == [True] * 10 + [False] * 2
+
+
 def test_many_at_once_never_get_more_than_the_budget(tmp_path):
     written(tmp_path)
 

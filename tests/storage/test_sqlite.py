@@ -80,6 +80,24 @@ def test_a_directory_that_others_can_write_is_refused_and_one_they_can_read_is_t
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_a_directory_with_other_uses_is_left_as_it_is(path):
+    """`state_dir = "/etc"` as root must not close /etc."""
+    path.parent.mkdir(mode=0o755, parents=True)
+    path.parent.chmod(0o755)
+    (path.parent / "passwd").touch(mode=0o644)
+    with pytest.raises(StoreError, match="others may read `passwd`"):
+        Database(path, ONE).query("SELECT 1")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+    assert [entry.name for entry in path.parent.iterdir()] == ["passwd"]
+
+
+def test_one_with_our_own_files_alone_is_tightened_again(path):
+    Database(path, ONE).query("SELECT 1")
+    path.parent.chmod(0o755)
+    Database(path, ONE).query("SELECT 1")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
 @pytest.mark.parametrize("name", ["store.db", "store.db.lock", "store.db-wal"])
 def test_symbolic_links_are_not_followed(path, tmp_path, name):
     path.parent.mkdir(mode=0o700, parents=True)

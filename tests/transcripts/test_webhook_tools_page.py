@@ -14,13 +14,16 @@ from webhook_inbox_kit import SECRETS, fill, github_headers, linear_headers, lin
 PAGE = (ROOT / "docs" / "webhook-tools.md").read_text()
 
 
-def test_the_page_goes_as_written(tmp_path, environment):  # noqa: F811
+def test_the_page_goes_as_written(newcomer, environment):  # noqa: F811
     (config,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
-    (tmp_path / "plugins.toml").write_text(config)
-    shutil.copy(ROOT / "payload.json", tmp_path)
+    # The user's own, since the inbox is the user's: a file that lay in a project would have an inbox of its own.
+    own = newcomer / ".config" / "codespar"
+    own.mkdir(parents=True)
+    (own / "plugins.toml").write_text(config)
+    shutil.copy(ROOT / "payload.json", own)
     linear = linear_issue()
     fill(
-        tmp_path / "state",
+        own / "state",
         [
             ("github", numbered(0), github_headers(0, numbered(0)), 0),
             ("github", numbered(1), github_headers(1, numbered(1)), 10),
@@ -31,14 +34,7 @@ def test_the_page_goes_as_written(tmp_path, environment):  # noqa: F811
     assert len(sessions) == 7
     with listening() as (url, got):
         typed = "".join(sessions).replace("http://127.0.0.1:8787", url)
-        assert (
-            run(
-                typed,
-                tmp_path,
-                {**environment, **SECRETS, "COLUMNS": "200", "CODESPAR_CONFIG": str(tmp_path / "plugins.toml")},
-            )
-            is None
-        )
+        assert run(typed, own, {**environment, **SECRETS, "COLUMNS": "200"}) is None
     assert len(got) == 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,12 @@ from codespar_cli.cli.lazy import FileGroup
 from codespar_cli.cli.parameters import Output, OutputOption, YesOption
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.views import hosts as view
-from codespar_cli.errors import NotFoundError, UsageError
+from codespar_cli.errors import ConfigError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from codespar_cli.hosts.install.backups import Backups
     from codespar_cli.hosts.install.installing import Change
-    from codespar_cli.hosts.install.status import Surroundings
+    from codespar_cli.hosts.install.status import HostStatus, Surroundings
 
 app = typer.Typer(
     cls=FileGroup,
@@ -107,6 +107,7 @@ def status(
     The very command line that is configured is run with the host's own event four times: under a policy that allows, one
     that denies, a broken plugins.toml, and killed half-way. Nothing of yours is changed by it.
     """
+    from codespar_cli.cli.protection_level import governing_layers, level_lines, level_of
     from codespar_cli.hosts.install.layouts import layout_of
     from codespar_cli.hosts.install.status import host_status
 
@@ -114,13 +115,27 @@ def status(
     around = _surroundings(session, project)
     found = [host_status(layout_of(host), around) for host in _chosen(hosts, around)]
     if output is Output.json:
-        session.terminal.json([view.status_json(one) for one in found])
+        session.terminal.json([{**view.status_json(one), **_level_json(session, found)} for one in found])
     else:
         for one in found:
             for line, style in view.status_lines(one, session.clock()):
                 session.terminal.line(line, style=style)
+        layers = governing_layers(session, session.config)
+        for line in level_lines(level_of(session.config, layers, found), layers):
+            session.terminal.line(line)
     _tell_of_no_policy(session)
     return 0 if all(one.state == "proved" for one in found) else 1
+
+
+def _level_json(session: Session, found: list[HostStatus]) -> dict[str, Any]:
+    """Nothing where the configuration cannot be read: that is told afterwards, and is the exit code."""
+    from codespar_cli.cli.protection_level import governing_layers, level_json, level_of
+
+    try:
+        layers = governing_layers(session, session.config)
+    except ConfigError:
+        return {}
+    return level_json(level_of(session.config, layers, found), layers)
 
 
 def _surroundings(session: Session, project: Path | None) -> Surroundings:
@@ -209,7 +224,8 @@ def _carry_out(change: Change, backups: Backups, *, installing: bool) -> Path | 
 
 def _done(change: Change, kept: Path | None) -> str:
     if kept is not None:
-        return f"{change.layout.host}: written to {change.file.path}, what was there is kept in {kept}"
+        was = "nothing was there, which is noted in" if change.kept is None else "what was there is kept in"
+        return f"{change.layout.host}: written to {change.file.path}, {was} {kept}"
     if change.after is None:
         return f"{change.layout.host}: {change.file.path} removed, as it was ours"
     how = "is what it was, to the byte" if change.restored else "is without our hooks; what was changed since is kept"

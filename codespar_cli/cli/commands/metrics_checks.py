@@ -32,10 +32,12 @@ def checks(
         str | None, typer.Option("--calls", metavar="FILE", help="calls as JSON lines or an array; - is stdin")
     ] = None,
     tools: Annotated[
-        str | None, typer.Option("--tools", metavar="FILE", help="the tools there are: what tools/list answered")
+        str | None,
+        typer.Option("--tools", metavar="FILE", help="the tools there are; else those that `mcp wrap` has seen"),
     ] = None,
     server: Annotated[
-        str | None, typer.Option("--server", metavar="NAME", help="also know these tools as mcp__NAME__tool")
+        str | None,
+        typer.Option("--server", metavar="NAME", help="whose tools: they are also mcp__NAME__tool and the like"),
     ] = None,
     record: Annotated[bool, typer.Option("--record", help="keep what is found, without argument values")] = False,
     tool: Annotated[
@@ -54,15 +56,13 @@ def checks(
 ) -> int:
     """Look at tool calls for what their tools cannot take, and for loops.
 
-    Without --calls it shows what was kept. Exits with 1 when there is something to show.
+    Without --calls it shows what was kept: `mcp wrap` keeps what it finds. Exits with 1 when there is something to show.
     """
     session: Session = context.obj
     if calls is None:
         _refuse({"--tools": tools, "--server": server, "--record": record or None}, "--calls FILE")
         return _show_kept(session, tool, agent, since, count, output)
     _refuse({"--tool": tool, "--agent": agent, "--since": since, "-n": count}, "kept findings, not --calls")
-    if tools is None and server is not None:
-        raise UsageError("--server: expected --tools FILE beside it", hint="codespar metrics checks --help")
     if calls == tools == "-":
         raise UsageError("--calls and --tools: expected stdin for one of them only")
     keeper: CheckFindings | None = session.able("observability", "record_findings") if record else None
@@ -102,7 +102,10 @@ def _show_found(
     with ExitStack() as stack:
         stream = _opened(session, calls, stack)
         name = "stdin" if calls == "-" else calls
-        seen = check_calls(stream, name, catalogue and catalogue.data, catalogue and catalogue.name, server=server)
+        if catalogue is None:
+            seen = check_calls(stream, name, server=server, state_dir=session.config.state_dir)
+        else:
+            seen = check_calls(stream, name, catalogue.data, catalogue.name, server=server)
         found = counted.through(
             CheckFinding(session.clock(), tenant, call.agent, call.session, number, result)
             for number, call, result in seen

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.install.entries import Found
 from codespar_cli.hosts.install.findings import Finding, error, warning
+from codespar_cli.hosts.install.said_settings import toml_settings
 
 _UPPER = re.compile(r"(?<!^)(?=[A-Z])")
 _DEFAULT_TIMEOUT_S = 600
@@ -60,9 +61,8 @@ def definition_digest(event: str, group: dict[str, Any], handler: dict[str, Any]
 
 def _state(home: Path) -> dict[str, Any]:
     try:
-        said = tomllib.loads((home / "config.toml").read_text(encoding="utf-8"))
-        state = said["hooks"]["state"]
-    except (OSError, ValueError, KeyError, TypeError):
+        state = toml_settings(home / "config.toml")["hooks"]["state"]
+    except (ConfigError, KeyError, TypeError):
         return {}
     return state if isinstance(state, dict) else {}
 

@@ -19,7 +19,8 @@ _PACKAGE = "codespar_cli"
 _CONSOLE = "codespar"
 _ENTRY = "hook_main.py"
 _ISOLATED = ("-I", "-S")
-_OPTIONS = frozenset(("--config", "--tenant", "--agent", "--project", "--env"))
+OPTIONS = frozenset(("--config", "--tenant", "--agent", "--project", "--env"))
+"""What a person may give the line: it decides which policy is asked, and on whose account."""
 
 TAIL_BLOCK = "|| /bin/sh -c 'echo codespar: no answer, so it is no >&2; exit 2'"
 """Says no where the hook is gone, killed or broken, in any shell; with words, since Codex lets a silent exit 2 pass."""
@@ -103,7 +104,7 @@ def _options(words: list[str]) -> tuple[str, ...]:
     waiting = iter(words)
     for word in waiting:
         name, equals, value = word.partition("=")
-        if name not in _OPTIONS:
+        if name not in OPTIONS:
             if name != "--event":
                 break
             next(waiting, None) if not equals else None

@@ -93,7 +93,7 @@ def plan_install(layout: Layout, file: SettingsFile, backups: Backups) -> Change
         held = () if backup is None else backup.made
         if bare is None:
             before = None if backup is None else backup.before
-            bare = json_plan.without_hooks(layout, text, _merged(held, json_plan.emptied(layout, text, before)))
+            bare = json_plan.without_hooks(layout, text, _merged(held, json_plan.emptied(layout, text, before)), before)
         kept = file.data if bare == text else file.encoded(bare)
         directories = () if backup is None else backup.directories
         return Change(layout, file, after, _merged(held, made), kept, directories)
@@ -116,7 +116,7 @@ def plan_uninstall(layout: Layout, file: SettingsFile, backups: Backups) -> Chan
             bare = toml_plan.without_hooks(layout, text)
         else:
             before = None if backup is None else backup.before
-            bare = json_plan.without_hooks(layout, text, _merged(made, json_plan.emptied(layout, text, before)))
+            bare = json_plan.without_hooks(layout, text, _merged(made, json_plan.emptied(layout, text, before)), before)
         after: bytes | None = file.data if bare == text else file.encoded(bare)
         if backup is not None and backup.before is None and _is_hollow(layout, file, bare):
             after = None

@@ -55,23 +55,32 @@ def with_hooks(layout: Layout, text: str) -> tuple[str, Made]:
     return text, tuple(made)
 
 
-def without_hooks(layout: Layout, text: str, made: Made) -> str:
-    """Without our hooks, and without what an installation made and nothing is in any more. Raises ConfigError."""
+def without_hooks(layout: Layout, text: str, made: Made, before: bytes | None = None) -> str:
+    """Without our hooks, and without what an installation made and nothing is in any more. Raises ConfigError.
+
+    `before` is what was there when they were put in: brackets that held nothing then are given back as they were.
+    """
     settings = read(layout, text)
+    old = _text_of(before)
     for one in reversed(ours(layout, settings)):
         # From the back, so that the places of those before stay true; a group that is empty then goes as a whole.
         path = one.path
         current = parse(text).node(path[:-1])
         assert current is not None
         alone = layout.grouped and len(current.children) == 1
-        text = settings_edit.remove(text, path[:-2] if alone else path)
+        text = _removed(text, path[:-2] if alone else path, old)
     for path in reversed(made):
         node = parse(text).node(path) if text.strip() else None
         if node is not None and (
             node.value in ([], {}) or (path[0] != HOOKS and node.value == layout.root[str(path[0])])
         ):
-            text = settings_edit.remove(text, path)
+            text = _removed(text, path, old)
     return text
+
+
+def _removed(text: str, path: Path, old: str | None) -> str:
+    blank = None if old is None else settings_edit.inner_of(old, path[:-1])
+    return settings_edit.remove(text, path, blank or "")
 
 
 def emptied(layout: Layout, text: str, before: bytes | None) -> Made:
@@ -83,11 +92,19 @@ def emptied(layout: Layout, text: str, before: bytes | None) -> Made:
 
 
 def _hooks_of(data: bytes | None) -> Any:
+    text = _text_of(data)
+    settings = None if text is None else parse(text).root.value
+    return settings.get(HOOKS) if isinstance(settings, dict) else None
+
+
+def _text_of(data: bytes | None) -> str | None:
+    """None where there was no file, or one that does not say anything any more."""
     try:
-        settings = parse((data or b"").decode("utf-8-sig")).root.value
+        text = (data or b"").decode("utf-8-sig")
+        parse(text)
     except (ValueError, ConfigError):
         return None
-    return settings.get(HOOKS) if isinstance(settings, dict) else None
+    return text
 
 
 def _check_once(document: Document) -> None:

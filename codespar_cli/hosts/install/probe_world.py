@@ -16,16 +16,24 @@ _DROPPED = ("CODESPAR_TENANT", "CODESPAR_CONFIG", "CODESPAR_STATE_DIR", "CODESPA
 
 
 class ProbeWorld:
-    """`reason` is what a deny must say here: drawn by lot, so that no other hook's deny is taken for ours."""
+    """`reason` is what a deny must say here: drawn by lot, so that no other hook's deny is taken for ours.
+
+    The configuration lies beside the directory that calls are made in: in it, it would be a project's, and the user's own be
+    asked as well.
+    """
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="codespar-probe-"))
+        self._place = Path(tempfile.mkdtemp(prefix="codespar-probe-"))
+        self.directory = self._place / "project"
+        self.directory.mkdir()
         self.reason = f"a probe is denied {secrets.token_hex(8)}"
-        self._config = self.directory / "plugins.toml"
-        self._rules = self.directory / "policy.yaml"
+        own = self._place / "own"
+        own.mkdir()
+        self._config = own / "plugins.toml"
+        self._rules = own / "policy.yaml"
 
     def close(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self._place, ignore_errors=True)
 
     def allow(self) -> None:
         self._write(_PLUGINS, _NO_RULES)
@@ -39,7 +47,7 @@ class ProbeWorld:
 
     @property
     def state_dir(self) -> str:
-        return str(self.directory / "state")
+        return str(self._place / "state")
 
     def environ(self, of_host: Mapping[str, str]) -> dict[str, str]:
         """What a host would start a hook with, but for whose policy it is."""

@@ -1,7 +1,8 @@
 """Putting a value into a JSON text and taking one out. Every character that is not about it stays as it is.
 
 Indentation, line ends, comments and a comma before the closing bracket are what they were; what is put in looks like what
-stands around it. Taking out what was put in gives the old text, but for brackets that held nothing and had blanks in them.
+stands around it. Taking out what was put in gives the old text, to the character; of brackets that held nothing whoever
+takes out has to say what stood between them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from codespar_cli.hosts.install.settings_text import Document, Node, parse
 
 Path = tuple[str | int, ...]
 _INDENTED = re.compile(r"\n([ \t]+)[^ \t\r\n]")
+_LINE_END = re.compile(r"[\r\n]")
 
 
 def insert(text: str, path: Path, value: Any, key: str | None = None) -> str:
     """Behind the last child of the object (under `key`) or list at `path`, which has to be there."""
     document = parse(text)
     parent = _at(document, path)
-    inline = "\n" not in text[parent.start : parent.end] and ("\n" not in text.strip() or bool(parent.children))
+    inline = not _LINE_END.search(text[parent.start : parent.end]) and (
+        not _LINE_END.search(text.strip()) or bool(parent.children)
+    )
     label = "" if key is None else json.dumps(key) + ": "
     behind = _behind_last(document, parent)
     comma = "," if parent.children and len(parent.commas) == len(parent.children) else ""
@@ -40,8 +44,8 @@ def insert(text: str, path: Path, value: Any, key: str | None = None) -> str:
     end = parent.end - 1
     rest = text[behind:end]
     # Where the bracket stands on the last child's line it stays behind what is put in, else on a line of its own.
-    between = rest if parent.children or "\n" in rest else (closing or rest)
-    changed = text[:behind] + put + between + text[end:]
+    stays = bool(parent.children) or _LINE_END.search(rest) is not None or not closing
+    changed = text[:behind] + (put + rest if stays else rest + put + closing) + text[end:]
     if parent.children and len(parent.commas) < len(parent.children):
         place = parent.children[-1].end
         changed = changed[:place] + "," + changed[place:]
@@ -61,8 +65,11 @@ def rendered(value: Any, unit: str) -> str:
     return f"{first}\n{unit}{inner}\n{last}"
 
 
-def remove(text: str, path: Path) -> str:
-    """Without the child at `path`, which has to be there, and without the comma that is then one too many."""
+def remove(text: str, path: Path, blank: str = "") -> str:
+    """Without the child at `path`, which has to be there, and without the comma that is then one too many.
+
+    `blank` is what stood between the brackets around it when they held nothing: blanks and comments.
+    """
     document = parse(text)
     parent = _at(document, path[:-1])
     number = path[-1] if isinstance(path[-1], int) else _last_number(parent, path[-1])
@@ -70,18 +77,44 @@ def remove(text: str, path: Path) -> str:
     begins = _name_start(document, parent, number)
     start = max([parent.start + 1, *_ends_before(document, parent, begins)])
     end = parent.commas[number] if number < len(parent.commas) else child.end
+    if _ends_line(document, start) and not _LINE_END.match(text[end:].lstrip(" \t")):
+        start = begins  # what follows would become part of the comment
     changed = text[:start] + text[end:]
     is_last = number == len(parent.children) - 1
     if is_last and number > 0 and number >= len(parent.commas):
         place = parent.commas[number - 1]
         changed = changed[: place - 1] + changed[place:]
-    return _collapsed(changed, path[:-1]) if len(parent.children) == 1 else changed
+    return _emptied(changed, path[:-1], blank) if len(parent.children) == 1 else changed
 
 
-def _collapsed(text: str, path: Path) -> str:
-    node = _at(parse(text), path)
-    inner = text[node.start + 1 : node.end - 1]
-    return text[: node.start + 1] + text[node.end - 1 :] if not inner.strip() else text
+def inner_of(text: str, path: Path) -> str | None:
+    """What stands between the brackets at `path`, where they hold no value; else None."""
+    node = parse(text).node(path)
+    if node is None or node.value not in ([], {}):
+        return None
+    return text[node.start + 1 : node.end - 1]
+
+
+def _emptied(text: str, path: Path, blank: str) -> str:
+    """With the blanks of before in front of the closing bracket: what is put in stands behind the last comment."""
+    document = parse(text)
+    node = _at(document, path)
+    comments = [end for start, end in document.comments if node.start < start and end < node.end]
+    behind = max([node.start + 1, *comments])
+    old = blank[_comments_end(blank) :]
+    if _ends_line(document, behind) and not _LINE_END.match(old.lstrip(" \t")):
+        return text  # the bracket would become part of the comment
+    return text[:behind] + old + text[node.end - 1 :]
+
+
+def _ends_line(document: Document, place: int) -> bool:
+    """Whether a comment ends there that reaches to the end of its line."""
+    return any(end == place and document.text.startswith("//", start) for start, end in document.comments)
+
+
+def _comments_end(blank: str) -> int:
+    """Where the last comment ends among blanks and comments."""
+    return max((end for _, end in parse(f"[{blank}]").comments), default=1) - 1
 
 
 def _at(document: Document, path: Path) -> Node:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from codespar_cli.core.regular_file import read_regular
 from codespar_cli.errors import ConfigError
 
-_MOST_BYTES = 8 << 20
+MOST_BYTES = 16 << 20
+"""Of a settings file; hosts write a few thousand."""
 _BOM = b"\xef\xbb\xbf"
 _NEW_FILE = 0o600
 _NEW_PROJECT_FILE = 0o644
@@ -60,11 +61,7 @@ def read_settings(path: Path, within: Path | None = None) -> SettingsFile:
             f"leads out of the project, to {target}", file=str(path), code="symlink", hint=f"ls -l {path}"
         )
     try:
-        with target.open("rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise ConfigError("expected a file, found something else", file=str(path), hint=f"ls -ld {target}")
-            data = file.read(_MOST_BYTES + 1)
+        data, mode = read_regular(target, MOST_BYTES)
     except FileNotFoundError:
         if is_link:
             raise ConfigError(
@@ -73,9 +70,7 @@ def read_settings(path: Path, within: Path | None = None) -> SettingsFile:
         return SettingsFile(path, target, None, _NEW_FILE if within is None else _NEW_PROJECT_FILE)
     except OSError as error:
         raise _unusable(path, "cannot be read", error) from None
-    if len(data) > _MOST_BYTES:
-        raise ConfigError(f"expected at most {_MOST_BYTES >> 20} MiB of settings", file=str(path))
-    return SettingsFile(path, target, data, stat.S_IMODE(facts.st_mode))
+    return SettingsFile(path, target, data, mode)
 
 
 def replace_settings(before: SettingsFile, data: bytes) -> tuple[Path, ...]:
@@ -142,7 +137,7 @@ def _like(before: SettingsFile, descriptor: int) -> None:
 
 def _check_unchanged(before: SettingsFile) -> None:
     try:
-        now: bytes | None = before.target.read_bytes()
+        now: bytes | None = read_regular(before.target, MOST_BYTES).data
     except FileNotFoundError:
         now = None
     except OSError as error:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from codespar_cli.core.regular_file import open_regular
+
 _PLACES = {
     "/.pyenv/shims/": "pyenv",
     "/.asdf/shims/": "asdf",
@@ -71,8 +73,7 @@ def shim_at(path: str) -> Shim | None:
 
 def _by_content(path: str) -> Shim | None:
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(_MOST_BYTES)
+        head = _head(path)
     except OSError:
         return None
     if not head.startswith(b"#!"):
@@ -86,11 +87,15 @@ def _by_content(path: str) -> Shim | None:
     return None
 
 
+def _head(path: str) -> bytes:
+    with open_regular(path) as file:
+        return file.read(_MOST_BYTES)
+
+
 def interpreter_of(path: str) -> str | None:
     """The program that a script's first line names, absolute; None for a program proper or one that cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            first = file.readline(_MOST_BYTES)
+        first = _head(path).partition(b"\n")[0]
     except OSError:
         return None
     if not first.startswith(b"#!"):

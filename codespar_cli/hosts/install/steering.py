@@ -12,14 +12,31 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from codespar_cli.core.text import visible
+from codespar_cli.errors import ConfigError
+from codespar_cli.hosts.install.command import OPTIONS
 from codespar_cli.hosts.install.entries import Found
-from codespar_cli.hosts.install.findings import Finding, error
-from codespar_cli.hosts.install.switches import json_settings
+from codespar_cli.hosts.install.findings import Finding, error, warning
+from codespar_cli.hosts.install.said_settings import text_settings
+from codespar_cli.hosts.install.switches import Said
 
-_NAME = r"(?:HOME|XDG_CONFIG_HOME|XDG_STATE_HOME|CODESPAR_\w+|LD_PRELOAD|LD_AUDIT|DYLD_INSERT_LIBRARIES)"
+# Beside what codespar reads itself: what the loader (ld.so(8), dyld(1)), the C library, OpenSSL and the shell around the line
+# take code from. `-I` keeps out what Python would read.
+_NAME = (
+    r"(?:HOME|XDG_CONFIG_HOME|XDG_STATE_HOME|CODESPAR_\w+|(?:LD|DYLD)_\w+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES"
+    r"|OPENSSL_(?:CONF|MODULES|ENGINES)|BASH_ENV|BASH_FUNC_\w+%%|ZDOTDIR)"
+)
 _STEERS = re.compile(_NAME)
 _ON_LINE = re.compile(rf"(?<![\w-])({_NAME})=|(?:-u|--unset=?|\bunset)\s*({_NAME})\b")
-_IN_FILE = re.compile(rf"(?m)^[ \t]*(?:export[ \t]+)?({_NAME})[ \t]*[=:]")
+# npm dotenv, LINE of lib/main.js, as V8 reads it: `^` behind any of four ends of a line, `\s` with the byte order mark.
+_IN_FILE = re.compile(rf"(?:\A|(?<=[\n\r\u2028\u2029]))[\s\ufeff]*(?:export[\s\ufeff]+)?({_NAME})[\s\ufeff]*[=:]")
+_OPTIONS = {
+    "--config": "it names the configuration that is asked",
+    "--tenant": "another tenant has budgets of its own",
+    "--agent": "rules and budgets of an agent go by this name",
+    "--project": "rules go by this name",
+    "--env": "rules go by this name",
+}
 
 
 def steered(host: str, home: Path, here: Path, found: list[Found], environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -31,18 +48,47 @@ def steered(host: str, home: Path, here: Path, found: list[Found], environ: Mapp
         for match in _ON_LINE.finditer(" ".join(one.call.words)):
             name = match.group(1) or match.group(2)
             yield _led(f"the {one.event} hook's line sets `{name}`", f"codespar hosts install {host}")
+    yield from _options(found)
+    said = Said()
     if host == "claude":
         for path in (home / "settings.json", here / ".claude/settings.json", here / ".claude/settings.local.json"):
-            for name in _moved(json_settings(path).get("env"), environ):
+            for name in _moved(said.json(path).get("env"), environ):
                 yield _led(f"{path}: `env` sets `{name}`", f"take it out of {path}")
+        yield from said.unread()
     for path in _variable_files(host, home, here):
-        for name in dict.fromkeys(_IN_FILE.findall(_text(path))):
-            if host == "codex" or name not in environ:  # Gemini CLI leaves what is set as it is
-                yield _led(f"{path}: sets `{name}`", f"take it out of {path}")
+        yield from _in_file(host, path, environ)
+
+
+def _options(found: list[Found]) -> Iterator[Finding]:
+    """What a person may have given the line, and anybody may have: it is told, so that somebody looks."""
+    told: set[tuple[str, str]] = set()
+    for one in found:
+        for word, following in zip(one.call.words, (*one.call.words[1:], ""), strict=True):
+            name, equals, value = word.partition("=")
+            given = (name, value if equals else following)
+            if name in OPTIONS and given not in told:
+                told.add(given)
+                shown = visible(" ".join(given)[:200])
+                yield warning(
+                    f"the {one.event} hook's line says `{shown}`: {_OPTIONS[name]}", "take it out if not yours"
+                )
+
+
+def _in_file(host: str, path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        text = text_settings(path)
+    except ConfigError as problem:
+        yield error(problem.message, problem.hint)
+        return
+    for name in dict.fromkeys(_IN_FILE.findall(text)):
+        if host == "codex" or name not in environ:  # Gemini CLI leaves what is set as it is
+            yield _led(f"{path}: sets `{name}`", f"take it out of {path}")
 
 
 def _led(what: str, mend: str) -> Finding:
-    return error(f"{what}: the hook may ask another policy than yours, and no trial would show it", mend)
+    return error(
+        f"{what}: the hook may ask another policy than yours or run other code, and no trial would show it", mend
+    )
 
 
 def _moved(variables: Any, environ: Mapping[str, str]) -> Iterator[str]:
@@ -57,11 +103,4 @@ def _variable_files(host: str, home: Path, here: Path) -> list[Path]:
     if host != "gemini":
         return []
     above = [directory / name for directory in (here, *here.parents) for name in (".gemini/.env", ".env")]
-    return [path for path in (*above, home / ".env", home.parent / ".env") if path.is_file()][:1]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        return ""
+    return [path for path in (*above, home / ".env", home.parent / ".env") if path.exists()][:1]

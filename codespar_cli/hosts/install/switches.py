@@ -6,15 +6,14 @@ Claude Code: the settings type of npm @anthropic-ai/claude-agent-sdk 0.3.330. Ge
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.install.entries import Found
 from codespar_cli.hosts.install.findings import Finding, error, warning
-from codespar_cli.hosts.install.settings_text import parse
+from codespar_cli.hosts.install.said_settings import json_settings, toml_settings
 
 ADMIN_ROOT = Path("/")
 _MANAGED_CLAUDE = ("etc/claude-code", "Library/Application Support/ClaudeCode")
@@ -24,17 +23,52 @@ def switched_off(host: str, home: Path, here: Path, found: list[Found], root: Pa
     """For hooks of the user at `home`, when the host works in the directory `here`. `root` is where the system's files are."""
     checks = {"claude": _claude, "codex": _codex, "gemini": _gemini, "copilot": _copilot}
     if host in checks:
-        yield from checks[host](home, here, found, root)
+        said = Said()
+        yield from checks[host](said, _Places(home, here, root), found)
+        yield from said.unread()
 
 
-def _claude(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[Finding]:
-    managed = [path for place in _MANAGED_CLAUDE for path in _managed(root / place)]
-    own = [home / "settings.json", here / ".claude/settings.json", here / ".claude/settings.local.json"]
+class Said:
+    """What settings files say, each read once. One that is there and cannot be read says nothing, and is told of."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, dict[str, Any]] = {}
+        self._unread: list[Finding] = []
+
+    def json(self, path: Path) -> dict[str, Any]:
+        return self._read(path, json_settings)
+
+    def toml(self, path: Path) -> dict[str, Any]:
+        return self._read(path, toml_settings)
+
+    def unread(self) -> list[Finding]:
+        """Never silence: what we cannot read a host may."""
+        return self._unread
+
+    def _read(self, path: Path, reading: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        if path not in self._found:
+            try:
+                self._found[path] = reading(path)
+            except ConfigError as problem:
+                self._found[path] = {}
+                self._unread.append(error(problem.message, problem.hint))
+        return self._found[path]
+
+
+class _Places(NamedTuple):
+    home: Path
+    here: Path
+    root: Path
+
+
+def _claude(said: Said, at: _Places, found: list[Found]) -> Iterator[Finding]:
+    managed = [path for place in _MANAGED_CLAUDE for path in _managed(at.root / place)]
+    own = [at.home / "settings.json", at.here / ".claude/settings.json", at.here / ".claude/settings.local.json"]
     for path in (*own, *managed):
-        if json_settings(path).get("disableAllHooks") is True:
+        if said.json(path).get("disableAllHooks") is True:
             yield error(f"{path}: `disableAllHooks` is true, so no hook runs", f"take it out of {path}")
     for path in managed:
-        if json_settings(path).get("allowManagedHooksOnly") is True:
+        if said.json(path).get("allowManagedHooksOnly") is True:
             yield error(
                 f"{path}: `allowManagedHooksOnly` is true, so only the administrator's hooks run", f"cat {path}"
             )
@@ -45,40 +79,47 @@ def _managed(directory: Path) -> list[Path]:
     return [directory / "managed-settings.json", *more]
 
 
-def _codex(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[Finding]:
-    files = (home / "config.toml", here / ".codex/config.toml", root / "etc/codex/config.toml")
-    for path in (*files, root / "etc/codex/requirements.toml"):
-        features = _table(_toml(path), "features")
+def _codex(said: Said, at: _Places, found: list[Found]) -> Iterator[Finding]:
+    files = (at.home / "config.toml", at.here / ".codex/config.toml", at.root / "etc/codex/config.toml")
+    for path in (*files, at.root / "etc/codex/requirements.toml"):
+        features = _table(said.toml(path), "features")
         # The older name is an alias; where both are given the newer one counts.
         if features.get("hooks", features.get("codex_hooks")) is False:
             yield error(f"{path}: `features.hooks` is false, so no hook runs", f"take it out of {path}")
-    requirements = root / "etc/codex/requirements.toml"
-    if _toml(requirements).get("allow_managed_hooks_only") is True:
+    requirements = at.root / "etc/codex/requirements.toml"
+    if said.toml(requirements).get("allow_managed_hooks_only") is True:
         yield error(
             f"{requirements}: `allow_managed_hooks_only` is true, so only the administrator's hooks run",
             f"cat {requirements}",
         )
 
 
-def _gemini(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[Finding]:
+def _gemini(said: Said, at: _Places, found: list[Found]) -> Iterator[Finding]:
     names = {str(one.handler.get("name") or one.handler.get("command")) for one in found}
-    for path in (home / "settings.json", here / ".gemini/settings.json", root / "etc/gemini-cli/settings.json"):
-        said = json_settings(path)
-        config, older = _table(said, "hooksConfig"), _table(said, "hooks")
-        if config.get("enabled", older.get("enabled")) is False or _table(said, "tools").get("enableHooks") is False:
+    for path in (
+        at.home / "settings.json",
+        at.here / ".gemini/settings.json",
+        at.root / "etc/gemini-cli/settings.json",
+    ):
+        settings = said.json(path)
+        config, older = _table(settings, "hooksConfig"), _table(settings, "hooks")
+        if (
+            config.get("enabled", older.get("enabled")) is False
+            or _table(settings, "tools").get("enableHooks") is False
+        ):
             yield error(f"{path}: hooks are switched off", f'set `"hooksConfig": {{"enabled": true}}` in {path}')
         disabled = config.get("disabled", older.get("disabled"))
         for name in sorted(names & set(filter(_is_text, disabled if isinstance(disabled, list) else ()))):
             yield error(f"{path}: the hook `{name}` is switched off", f"start gemini and run /hooks enable {name}")
-    if _table(_table(json_settings(home / "settings.json"), "security"), "folderTrust").get("enabled") is not False:
+    if _table(_table(said.json(at.home / "settings.json"), "security"), "folderTrust").get("enabled") is not False:
         yield warning("in a folder that you do not trust Gemini CLI runs no hook at all, your own included")
 
 
-def _copilot(home: Path, here: Path, found: list[Found], root: Path) -> Iterator[Finding]:
-    places = (home / "settings.json", home / "config.json", home / "hooks/codespar.json")
+def _copilot(said: Said, at: _Places, found: list[Found]) -> Iterator[Finding]:
+    places = (at.home / "settings.json", at.home / "config.json", at.home / "hooks/codespar.json")
     repository = (".github/copilot/settings.json", ".github/copilot/settings.local.json", ".github/hooks/codespar.json")
-    for path in (*places, *(here / name for name in repository)):
-        if json_settings(path).get("disableAllHooks") is True:
+    for path in (*places, *(at.here / name for name in repository)):
+        if said.json(path).get("disableAllHooks") is True:
             yield error(f"{path}: `disableAllHooks` is true, so no hook runs", f"take it out of {path}")
     yield warning(
         "a hook that takes longer than its timeout lets the call pass in Copilot, and nothing switches that off"
@@ -92,19 +133,3 @@ def _is_text(value: object) -> bool:
 def _table(value: dict[str, Any], key: str) -> dict[str, Any]:
     found = value.get(key)
     return found if isinstance(found, dict) else {}
-
-
-def json_settings(path: Path) -> dict[str, Any]:
-    """What cannot be read has no switch in it: the host does not read it either."""
-    try:
-        value = parse(path.read_text(encoding="utf-8-sig")).root.value
-    except (OSError, ValueError, ConfigError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

@@ -38,9 +38,7 @@ def with_hooks(layout: Layout, text: str) -> str:
     entries = layout.entries(own_options(layout, settings))
     text = without_hooks(layout, text)
     settings = tomllib.loads(text)
-    newline = "\r\n" if "\r\n" in text else "\n"
-    block = _block(entries).replace("\n", newline)
-    changed = text + ("" if not text or text.endswith("\n") else newline) + block
+    changed = text + _appended(text, _block(entries))
     for event, group in entries:
         settings.setdefault(HOOKS, {}).setdefault(event, []).append(group)
     _check(changed, settings)
@@ -85,7 +83,7 @@ def _spans(text: str, gone: set[tuple[str | int, ...]]) -> list[tuple[int, int]]
             group[1].append((section, (HOOKS, event, numbers[event], HOOKS, within) in gone))
             within += 1
     spans += _cut(group)
-    return [_with_remark(text, span) for span in spans]
+    return [_with_remark(text, span) for span in _joined([_own_lines(text, span) for span in spans])]
 
 
 def _cut(group: tuple[Section, list[tuple[Section, bool]]] | None) -> list[tuple[int, int]]:
@@ -96,17 +94,55 @@ def _cut(group: tuple[Section, list[tuple[Section, bool]]] | None) -> list[tuple
     return [(group[0].start, group[0].end), *cut] if whole else cut
 
 
-def _with_remark(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """Our own line above goes with it. What others wrote below, behind a blank line, stays."""
-    start, end = span
-    for newline in ("\n", "\r\n"):
-        blank = newline + _REMARK.replace("\n", newline)
-        if text[:start].endswith(blank):
-            start -= len(blank)
-            break
-    body = text[span[0] : end]
+def _own_lines(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """What others wrote below, comments and blank lines, stays."""
+    body = text[span[0] : span[1]]
     last = max((match.end() for match in re.finditer(r"(?m)^[ \t]*[^\s#][^\n]*\n?", body)), default=len(body))
-    return start, span[0] + last
+    return span[0], span[0] + last
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that touch are one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _with_remark(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Our own line above goes with it, and the blank one above that.
+
+    Of the line ends around, the last one stays in place of the one that was there before: so a text comes back that had
+    none at its end, and what was added behind ours keeps its own.
+    """
+    start, end = span
+    newline = _line_end(text[:start])
+    remark = _REMARK.replace("\n", newline)
+    if not text.endswith(newline + remark, 0, start):
+        return span
+    start -= len(newline + remark)
+    if start == 0:
+        return start, end
+    before = _line_end(text[:start])
+    if not before:  # somebody took the blank line out
+        return start + len(newline), end
+    return start - len(before), end - len(_line_end(text[:end]))
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if text.endswith("\r\n") else "\n" if text.endswith("\n") else ""
+
+
+def _appended(text: str, block: str) -> str:
+    """The block with the line ends of this text, and with none at its end where the text has none."""
+    ended = _line_end(text)
+    newline = ended or ("\r\n" if "\r\n" in text else "\n")
+    if text and not ended:
+        block = "\n" + block.removesuffix("\n")
+    return block.replace("\n", newline)
 
 
 def _block(entries: Entries) -> str:

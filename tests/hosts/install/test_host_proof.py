@@ -66,6 +66,16 @@ def test_what_is_installed_is_proved_in_all_four_situations(home, host):
     assert all(0 < trial.took_ms < 10_000 for trial in status.trials)
 
 
+def test_the_users_own_rules_are_not_asked_about_a_probe(home):
+    installed(home, "claude")
+    own = home.home / ".config" / "codespar"
+    own.mkdir(parents=True)
+    (own / "plugins.toml").write_text('version = 1\n[policy]\nbackend = "engine"\nrules = "policy.yaml"\n')
+    (own / "policy.yaml").write_text("version: 1\nrules: [{id: nothing, effect: deny, tools: ['**']}]\n")
+    status = host_status(LAYOUTS["claude"], home.around())
+    assert (status.state, errors(status)) == ("proved", [])
+
+
 @CASES
 def test_a_probe_leaves_nothing_in_the_users_state(home, host):
     installed(home, host)

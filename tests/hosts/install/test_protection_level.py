@@ -2,8 +2,9 @@
 
 import pytest
 
+from codespar_cli.core.layers import ADMINISTRATOR, USER
 from codespar_cli.hosts.install import protection as module
-from codespar_cli.hosts.install.protection import can_change, protection
+from codespar_cli.hosts.install.protection import Layer, can_change, protection
 
 
 @pytest.fixture
@@ -18,29 +19,76 @@ def open_places(monkeypatch):
     return places
 
 
-def test_what_this_user_can_write_is_level_0(tmp_path):
-    found = protection(tmp_path / "plugins.toml", tmp_path / "state", [tmp_path / "settings.json"], tmp_path / "none")
+class Places:
+    def __init__(self, root):
+        self.admin, self.home, self.package = root / "etc", root / "home", root / "venv" / "codespar_cli"
+        self.administrators = Layer(
+            ADMINISTRATOR,
+            self.admin / "plugins.toml",
+            "bounds",
+            (self.admin / "plugins.toml", self.admin / "rules.yaml"),
+        )
+        self.users = Layer(USER, self.home / "plugins.toml", "bounds", (self.home / "plugins.toml",))
+
+    def found(self, *layers):
+        kept = [self.home / "state", self.home / "settings.json"]
+        return protection(layers, kept, self.package)
+
+
+@pytest.fixture
+def places(tmp_path):
+    return Places(tmp_path)
+
+
+def test_what_this_user_can_write_is_level_0(places, open_places):
+    open_places.append(places.home)
+    found = places.found(places.users)
     assert found.level == "L0"
+    assert found.changeable == tuple(places.home / name for name in ("plugins.toml", "state", "settings.json"))
 
 
-def test_an_administrators_file_is_level_1_only_where_this_user_cannot_replace_it(tmp_path, open_places):
-    admin, home = tmp_path / "etc" / "plugins.toml", tmp_path / "home"
-    admin.parent.mkdir()
-    admin.write_text("version = 1")
-    open_places.append(home)
-    ours = (None, home / "state", [home / "settings.json"])
-    assert protection(*ours, admin).level == "L1"
-    assert protection(*ours, admin.with_name("none.toml")).level == "L0"
-    open_places.append(admin.parent)
-    assert protection(*ours, admin).level == "L0"
+def test_an_administrators_rules_are_level_1(places, open_places):
+    open_places.append(places.home)
+    assert places.found(places.administrators, places.users).level == "L1"
+    assert places.found(places.administrators).level == "L1"
 
 
-def test_nothing_that_can_be_written_is_level_2(tmp_path, open_places):
-    ours = (tmp_path / "plugins.toml", tmp_path / "state", [tmp_path / "settings.json"])
-    assert protection(*ours).level == "L2"
-    open_places.append(tmp_path / "state")
-    assert protection(*ours).level == "L0"
+def test_an_administrators_file_without_a_policy_bounds_nothing(places, open_places):
+    open_places.append(places.home)
+    assert places.found(places.administrators._replace(rules=()), places.users).level == "L0"
+
+
+@pytest.mark.parametrize("name", ["plugins.toml", "rules.yaml"])
+def test_an_administrators_rules_that_this_user_can_write_bound_nothing(places, open_places, name):
+    open_places += [places.home, places.admin / name]
+    found = places.found(places.administrators, places.users)
+    assert found.level == "L0"
+    assert found.changeable[0] == places.admin / name
+
+
+def test_nothing_that_can_be_written_is_level_2(places, open_places):
+    assert places.found(places.administrators, places.users) == ("L2", ())
+
+
+@pytest.mark.parametrize(
+    "where", ["home/state", "home/settings.json", "home/plugins.toml", "venv/codespar_cli", "venv"]
+)
+def test_one_thing_that_can_be_written_is_enough(places, open_places, tmp_path, where):
+    open_places.append(tmp_path / where)
+    assert places.found(places.users).level == "L0"
 
 
 def test_a_directory_above_that_can_be_written_is_enough(tmp_path):
     assert can_change(tmp_path / "not" / "there")
+
+
+def test_a_link_can_be_changed_where_it_stands_or_where_it_leads(tmp_path, open_places):
+    target, link = tmp_path / "etc" / "rules.yaml", tmp_path / "own" / "rules.yaml"
+    for path in (target, link):
+        path.parent.mkdir(exist_ok=True)
+    target.write_text("")
+    link.symlink_to(target)
+    assert not can_change(link)
+    for place in (target.parent, link.parent):
+        open_places[:] = [place]
+        assert can_change(link)

@@ -9,7 +9,11 @@ from test_host_proof import changed, errors, installed
 from codespar_cli.hosts.install.layouts import LAYOUTS
 from codespar_cli.hosts.install.status import host_status
 
-STEERING = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODESPAR_CONFIG", "CODESPAR_STATE_DIR", "LD_PRELOAD"]
+STEERING = [
+    "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "CODESPAR_CONFIG", "CODESPAR_STATE_DIR", "LD_PRELOAD", "LD_LIBRARY_PATH",
+    "LD_AUDIT", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "OPENSSL_CONF",
+    "BASH_ENV", "BASH_FUNC_echo%%",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -72,6 +76,44 @@ def test_a_file_of_variables_that_the_host_reads_is_read(home, host, place):
     status = status_of(home, host)
     assert status.state == "not proved"
     assert any(f"{path}: sets `CODESPAR_CONFIG`" in message for message in errors(status))
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["\x0c", "\x0b", "\u00a0", "\u2003", "\ufeff", "A=1\u2028", "A=1\r", "\n\n \t", 'A="x\nB\n', "\x0cexport\x0c"],
+)
+def test_what_dotenv_takes_for_white_space_hides_no_variable(home, before):
+    installed(home, "gemini")
+    path = home.work / ".env"
+    path.write_bytes(f"{before}XDG_CONFIG_HOME\x0c=\x0c/elsewhere\n".encode())
+    assert any(f"{path}: sets `XDG_CONFIG_HOME`" in message for message in errors(status_of(home, "gemini")))
+
+
+@pytest.mark.parametrize(
+    "line", ["# XDG_CONFIG_HOME=/x", "MY_XDG_CONFIG_HOME=/x", "A=1 XDG_CONFIG_HOME=/x", "XDG_CONFIG_HOMES=/x"]
+)
+def test_what_only_looks_like_a_variable_is_none(home, line):
+    installed(home, "gemini")
+    (home.work / ".env").write_text(f"{line}\nB=2\n")
+    assert errors(status_of(home, "gemini")) == []
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("words", [("--tenant", "zz"), ("--agent=zz",), ("--no-color", "--tenant", "zz")])
+def test_what_a_line_says_of_itself_is_shown_to_whoever_looks(home, host, words):
+    def edit(handler):
+        if host == "claude":
+            handler["args"] = [*handler["args"], *words]
+        else:
+            key = LAYOUTS[host].command_key
+            line, bar, rest = handler[key].partition(" ||")
+            handler[key] = f"{line} {' '.join(words)}{bar}{rest}"
+
+    status = changed(home, host, edit)
+    assert status.state == "proved"
+    said = " ".join(words).removeprefix("--no-color ").replace("=", " ")
+    told = [one for one in status.findings if f"hook's line says `{said}`" in one.message]
+    assert [one.status for one in told] == ["warning"]
 
 
 @pytest.mark.parametrize("host", ["cursor", "copilot"])

@@ -106,9 +106,7 @@ def test_the_prefix_and_the_mount_are_the_files(world):
 
 def test_a_namespace_is_another_world(world):
     world.openbao.call("POST", "sys/namespaces/inner")
-    world.openbao.call(
-        "POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, **{"X-Vault-Namespace": "inner"}
-    )
+    world.openbao.mount("kv", **{"X-Vault-Namespace": "inner"})
     inner = world.secrets(mount="kv", namespace="inner")
     inner.set("acme", "K", "inside")
     assert inner.get("acme", "K") == "inside"

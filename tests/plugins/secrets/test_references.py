@@ -257,6 +257,7 @@ def test_another_plugin_of_that_kind_cannot_ask_itself_either(here, monkeypatch)
 
 @pytest.mark.parametrize(("reference", "hint"), [("env:N", "export N=…"), ("file:p", "(umask 077; cat > {here}/p)")])
 def test_an_error_names_the_key_its_place_and_what_to_run(here, reference, hint):
+    (here / "policy.yaml").write_text(BUDGET)
     text = f'[policy]\nbackend = "engine"\nstore = "{reference}"\n'
     with pytest.raises(ConfigError, match=f"policy.store: `{reference}` has no value") as caught:
         build_registry(config(here, text))
@@ -298,6 +299,7 @@ def test_of_several_secrets_one_is_enough_and_none_is_an_error(tmp_path):
 
 
 def test_a_store_whose_reference_is_no_address_shows_nothing_of_it(here):
+    (here / "policy.yaml").write_text(BUDGET)
     private(here / "url", CANARY)
     with pytest.raises(ConfigError, match="`file:url` is no postgresql:// URL") as caught:
         build_registry(config(here, '[policy]\nbackend = "engine"\nstore = "file:url"\n'))

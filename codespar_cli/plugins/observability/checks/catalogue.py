@@ -41,11 +41,15 @@ class Catalogue:
     def find(self, name: str) -> list[Schema | None] | None:
         """The schemas of a tool, None when there is none of that name."""
         found = self.schemas.get(name)
-        if found is not None or not self.server:
-            return found
-        for prefix in (f"mcp__{self.server}__", f"{self.server}__", f"{self.server}/", f"{self.server}."):
-            if name.startswith(prefix):
-                return self.schemas.get(name[len(prefix) :])
+        own = None if found is not None else self.own_name(name)
+        return found if own is None else self.schemas.get(own)
+
+    def own_name(self, name: str) -> str | None:
+        """What a tool is called without its server's prefix; None when it has none of this server's."""
+        if self.server:
+            for prefix in (f"mcp__{self.server}__", f"{self.server}__", f"{self.server}/", f"{self.server}."):
+                if name.startswith(prefix):
+                    return name[len(prefix) :]
         return None
 
 

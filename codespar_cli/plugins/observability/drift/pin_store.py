@@ -67,6 +67,13 @@ class PinStore:
         (rows,) = self._servers(server)
         return [pin_rows.parsed(row.definition, self.path) for row in rows.seen.values()]
 
+    def last_listed(self, server: str) -> list[dict[str, Any]] | None:
+        """The same, or None for a server that was never seen."""
+        try:
+            return self.catalogue(server)
+        except NotFoundError:
+            return None
+
     def review(self, server: str, tool: str | None = None) -> Review:
         (rows,) = self._servers(server)
         if tool is not None and tool not in rows.pins:

@@ -1,50 +1,39 @@
-"""One snapshot of policy.db. A store that can be read but not written, as on a read-only mount, is read all the same."""
+"""One snapshot of policy.db. A store that can be read but not written is read all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-
-import apsw
-
+from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.errors import StoreBusy, StoreError, StoreSchemaNewer
-from codespar_cli.plugins.policy.stores.sqlite_schema import SCHEMA
-from codespar_cli.storage.sqlite import Database
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import apsw
+
+    from codespar_cli.storage.sqlite import Database
 
 
-@contextmanager
-def reading(database: Database) -> Iterator[apsw.Connection]:
-    """Raises StoreBusy, StoreError, StoreCorrupt."""
-    with ExitStack() as stack:
+class Reading:
+    """`with Reading(database) as connection`. Raises StoreBusy, StoreError, StoreCorrupt."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._scope: AbstractContextManager[apsw.Connection] | None = None
+
+    def __enter__(self) -> apsw.Connection:
+        scope: AbstractContextManager[apsw.Connection] = self._database.read()
         try:
-            connection = stack.enter_context(database.read())
+            connection = scope.__enter__()
         except (StoreBusy, StoreSchemaNewer):
             raise
         except StoreError as error:
-            connection = stack.enter_context(_read_only(database.path, error))
-        yield connection
+            from codespar_cli.plugins.policy.stores.sqlite_read_only import read_only
 
+            scope = read_only(self._database.path, error)
+            connection = scope.__enter__()
+        self._scope = scope
+        return connection
 
-@contextmanager
-def _read_only(path: Path, reason: StoreError) -> Iterator[apsw.Connection]:
-    """A connection that changes nothing on disk, or the reason why there is no other."""
-    if not path.exists():
-        raise reason
-    log = path.with_name(path.name + "-wal")
-    # Without a log to read nobody is writing, and SQLite need not make the files it coordinates writers with.
-    immutable = "&immutable=1" if not log.exists() or log.stat().st_size == 0 else ""
-    try:
-        connection = apsw.Connection(
-            f"{path.absolute().as_uri()}?mode=ro{immutable}", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        )
-        version = next(iter(connection.execute("PRAGMA user_version")))[0]
-        connection.execute("BEGIN")
-    except apsw.Error:
-        raise reason from None
-    try:
-        if version != len(SCHEMA.migrations):
-            raise reason
-        yield connection
-    finally:
-        connection.close()
+    def __exit__(self, *error: object) -> bool | None:
+        assert self._scope is not None
+        return self._scope.__exit__(*error)  # type: ignore[arg-type]

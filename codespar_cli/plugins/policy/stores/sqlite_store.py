@@ -64,9 +64,9 @@ class SqliteStore:
         return _Ledger(self.database.write())
 
     def read(self) -> AbstractContextManager[SqliteTransaction]:
-        from codespar_cli.plugins.policy.stores.sqlite_reading import reading
+        from codespar_cli.plugins.policy.stores.sqlite_reading import Reading
 
-        return _Ledger(reading(self.database))
+        return _Ledger(Reading(self.database))
 
     def check(self) -> None:
         self.database.check()

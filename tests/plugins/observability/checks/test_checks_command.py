@@ -132,7 +132,7 @@ def test_what_is_no_catalogue_is_named(bench, text, words):
         (("--tools", "tools.json"), 2),
         (("--record",), 2),
         (("--calls", "calls.jsonl", "--since", "1h"), 2),
-        (("--calls", "calls.jsonl", "--server", "s"), 2),
+        (("--calls", "calls.jsonl", "--server", "s"), 6),
         (("--calls", "-", "--tools", "-"), 2),
         (("--calls", "nowhere.jsonl"), 6),
         (("--calls", "calls.jsonl", "--tools", "nowhere.json"), 6),

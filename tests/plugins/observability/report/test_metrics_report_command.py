@@ -22,16 +22,17 @@ def words_of(page):
 
 
 def test_the_example_is_told_with_the_numbers_of_the_other_commands(example):
-    done, page = report(example, "--since", "14d")
+    since = (datetime.now(UTC) - timedelta(days=14)).strftime("%Y-%m-%dT%H:%M:%SZ")  # one moment for all commands
+    done, page = report(example, "--since", since)
     assert (done.returncode, done.stdout) == (0, "")
     assert len(page) < 500_000
     words = words_of(page)
-    stats = json.loads(example.run("metrics", "stats", "--since", "14d", "-o", "json").stdout)
+    stats = json.loads(example.run("metrics", "stats", "--since", since, "-o", "json").stdout)
     assert f"{sum(each['calls'] for each in stats):,}" in words
     assert {each["tool"] for each in stats} <= set(parsed(page).words)
-    costs = json.loads(example.run("metrics", "costs", "--since", "14d", "-o", "json").stdout)
+    costs = json.loads(example.run("metrics", "costs", "--since", since, "-o", "json").stdout)
     assert f"{float(costs['total']):,.2f} in this period" in words
-    for one in json.loads(example.run("metrics", "anomalies", "--since", "14d", "-o", "json").stdout):
+    for one in json.loads(example.run("metrics", "anomalies", "--since", since, "-o", "json").stdout):
         assert one["explanation"] in words
     for one in json.loads(example.run("metrics", "drift", "-o", "json").stdout):
         assert one["field"] in words

@@ -5,57 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from governed_agent import Agent, world_in
 from hypothesis import given
 from hypothesis import strategies as st
 
 import codespar_cli
-from codespar_cli.core.calls import CallContext, ToolCall
-from codespar_cli.core.self_protection import CODE, SelfProtection
+from codespar_cli.core.guard.self_protection import CODE
 
 PACKAGE = Path(codespar_cli.__file__).parent
 
 
 @pytest.fixture
-def world(tmp_path):
-    home, project = tmp_path / "home", tmp_path / "home/code/project"
-    for directory in (
-        home / ".claude",
-        home / ".config/codespar",
-        home / ".local/state/codespar",
-        project / "src",
-        project / ".claude",
-    ):
-        directory.mkdir(parents=True)
-    (home / ".claude/settings.json").write_text("{}")
-    (home / ".bashrc").write_text("")
-    (project / "plugins.toml").write_text("")
-    (project / ".claude/settings.json").write_text("{}")
-    (project / "link").symlink_to(home / ".claude")
-    (project / "alias.json").symlink_to(home / ".claude/settings.json")
-    os.link(project / ".claude/settings.json", project / "hard.json")
-    return tmp_path
-
-
-class Agent:
-    def __init__(self, root):
-        self.home, self.project = root / "home", root / "home/code/project"
-        files = [str(self.project / "plugins.toml"), str(self.project / "rules/policy.yaml")]
-        self.protection = SelfProtection(files, environ={"HOME": str(self.home)})
-
-    def asks(self, tool, cwd=None, **args):
-        attributes = {"cwd": str(cwd or self.project)}
-        return self.protection(ToolCall("claude", tool, None, CallContext(args=args, attributes=attributes)))
-
-    def writes(self, path, tool="Write", key="file_path"):
-        return self.asks(tool, **{key: path, "content": "x"})
-
-    def runs(self, command):
-        return self.asks("Bash", command=command)
-
-
-@pytest.fixture
-def agent(world):
-    return Agent(world)
+def agent(tmp_path):
+    return Agent(world_in(tmp_path))
 
 
 DENIED = [
@@ -65,11 +27,11 @@ DENIED = [
     "~/.codex/config.toml", ".cursor/hooks.json", "~/.gemini/settings.json", ".github/hooks/codespar.json", "plugins.toml",
     "rules/policy.yaml", "../plugins.toml", "~/.config/codespar/plugins.toml", "~/.config/codespar/new/thing",
     "~/.local/state/codespar/trust/x.json", "/etc/codespar/plugins.toml", "~/.bashrc", "~/.zshenv",
-    "/etc/claude-code/managed-settings.json", "/proc/self/" + "root/etc/codespar/plugins.toml", "plugins.toml\0.txt",
+    "/etc/claude-code/managed-settings.json", "/proc/self/" + "root/etc/codespar/plugins.toml", "plugins.toml\0.txt", "src/plugins.toml",
     " .claude/settings.json", f"{PACKAGE}/core/gate.py",
 ]  # fmt: skip
 FINE = [
-    "src/main.py", "settings.json", ".claude/notes.md", "docs/plugins.md", "src/plugins.toml", ".github/workflows/ci.yml",
+    "src/main.py", "settings.json", ".claude/notes.md", "docs/plugins.md", ".github/workflows/ci.yml",
     "~/.config/other/plugins.toml", "bashrc", "codespar.md", ".gemini/GEMINI.md",
 ]  # fmt: skip
 SHELL_FINE = [
@@ -260,8 +222,8 @@ def test_no_padding_hides_a_command(agent, padding):
 
 def test_more_than_can_be_looked_at_is_refused(agent):
     assert agent.runs("x " * (1 << 21) + "y") is not None
-    assert agent.runs(" ".join(f"a/{number}" for number in range(20_000))) is not None
-    assert agent.asks("mcp__fs__put", **{f"k{number}": f"a/{number}" for number in range(100)}) is not None
+    assert agent.runs(" ".join(f"a/{number}" for number in range(70_000))) is not None
+    assert agent.asks("mcp__fs__put", **{f"path{number}": f"a/{number}" for number in range(300)}) is not None
 
 
 USERS = [
