@@ -88,6 +88,8 @@ class _Hook:
             outcome = "refused"
             if decision is not None and decision.allowed:
                 self._take_back(decision)
+        elif decision is not None and self._referee is not None and self._event is not None:
+            self._referee.heard(self._event, decision)
         self._note(outcome, code if isinstance(code, str) else None)
         try:
             _finish()

@@ -35,6 +35,8 @@ class Options(NamedTuple):
 
 def run(session: Session, options: Options) -> int:
     """Evaluate one call and show the answer. Raises UsageError for JSON or a time that cannot be read."""
+    from codespar_cli.cli.lost_configuration import lost_warning
+
     # One moment for the whole run: what is shown as "passes at" is counted from when the policy was asked.
     moment = _moment(options.at) or session.clock()
     if options.reserve and moment > session.clock():
@@ -54,7 +56,9 @@ def run(session: Session, options: Options) -> int:
     )
     call = ToolCall(options.agent, options.tool, options.cost, context)
     gate = session.gate("policy")
-    if gate.registry.policy is None:
+    if (lost := lost_warning(session)) is not None:
+        session.terminal.note(lost, style="yellow")
+    elif gate.registry.policy is None:
         session.terminal.note("no policy is active: every call is allowed")
     elif not options.reserve and not callable(getattr(gate.registry.policy, "preview", None)):
         session.terminal.note("this backend has no preview: it was asked as for a real call")

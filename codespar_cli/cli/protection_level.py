@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 _BOUNDS = "bounds every call"
+_OBSERVE = "observe"
 
 
 def governing_layers(session: Session, config: Config, *, administrators: Path = ADMINISTRATORS_FILE) -> list[Layer]:
@@ -37,6 +38,19 @@ def governing_layers(session: Session, config: Config, *, administrators: Path =
         for name, path in found
         if path is not None
     ]
+
+
+def observing_files(config: Config) -> list[Path]:
+    """The plugins.toml files whose policy is in observe mode."""
+    return [policy.path for policy in _policies(config) if policy.path is not None and _observes(policy)]
+
+
+def mode_of(config: Config) -> str | None:
+    """`observe` where no policy denies anything yet, `enforce` where one does, None where there is none."""
+    policies = _policies(config)
+    if not policies:
+        return None
+    return _OBSERVE if all(map(_observes, policies)) else "enforce"
 
 
 def level_of(config: Config, layers: list[Layer], hosts: Iterable[HostStatus]) -> Protection:
@@ -63,15 +77,18 @@ def level_words(found: Protection) -> str:
     return f"{found.level}, {found.message}" + (f"; can be changed from here: {', '.join(shown)}" if shown else "")
 
 
-def level_lines(found: Protection, layers: list[Layer]) -> Iterator[str]:
+def level_lines(config: Config, found: Protection, layers: list[Layer]) -> Iterator[str]:
     """Below the hosts of `hosts status`."""
+    if mode_of(config) == _OBSERVE:
+        yield f"{'':<8} observe mode: nothing is denied yet"
     yield from (f"{'':<8} governed by {layer_words(layer)}" for layer in layers)
     yield f"{'':<8} protection {level_words(found)}"
 
 
-def level_json(found: Protection, layers: list[Layer]) -> dict[str, Any]:
-    """The two keys that each host of `hosts status -o json` has of it."""
+def level_json(config: Config, found: Protection, layers: list[Layer]) -> dict[str, Any]:
+    """The three keys that each host of `hosts status -o json` has of it."""
     return {
+        "mode": mode_of(config),
         "protection": {
             "level": found.level,
             "message": found.message,
@@ -104,6 +121,14 @@ def _role(name: str, config: Config, places: Places) -> str:
     return (
         "is trusted and stands in the user's place" if config.governed else "governs calls made below it and no others"
     )
+
+
+def _policies(config: Config) -> list[Config]:
+    return [layer for layer in config.policy_layers or (config,) if layer.policy is not None]
+
+
+def _observes(config: Config) -> bool:
+    return config.policy is not None and config.policy.options.get("mode") == _OBSERVE
 
 
 def _rules(config: Config, path: Path) -> Iterator[Path]:

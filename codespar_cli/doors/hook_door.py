@@ -123,6 +123,7 @@ class HookDoor:
         if decision.allowed and request.is_gone():
             self._turns.later(lambda: take_back(ruling))
             raise Disconnected
+        self._turns.later(lambda: referee(ruling.gate, asked.query).heard(event, decision))
         outcome: Outcome = "allow" if decision.allowed else "deny"
         return _Ruled(asked.dialect.answer(event, decision), outcome, decision.code, config)
 

@@ -48,8 +48,8 @@ def reason_of(decision: PolicyDecision | None) -> str:
     token = decision.approval_id
     if not (decision.requires_approval and token):
         return reason
-    # No command line here: the agent has a shell, and is not who approves.
-    return f"{reason}; a person has to approve {token}, then make the very same call again"
+    # Not the command that approves: the agent reads this, has a shell, and is not who approves.
+    return f"{reason}; a person has to approve {token} (codespar approvals show {token}), then make the very same call again"
 
 
 def told(reason: str) -> str:

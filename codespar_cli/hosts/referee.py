@@ -5,8 +5,8 @@ permission  the call before this was asked about: the same answer while the rule
 after       settle what was reserved and record the call
 failure     the same, as an error: what failed has run; given back is what was reserved for a call that was not let run
 
-Of a call that failed Codex says nothing. What is held for one of its calls counts at once, or an agent could have it back by
-letting calls fail.
+Of a call that failed Codex says nothing. What is held for one of its calls counts once the host has heard that it may be made, or an
+agent could have it back by letting calls fail.
 """
 
 from __future__ import annotations
@@ -66,6 +66,20 @@ class Referee:
         if event.kind == BEFORE and decision.allowed:
             self._ended(event, heard=False)
 
+    def heard(self, event: HostEvent, decision: PolicyDecision) -> None:
+        """The host was told. Never raises."""
+        held = decision.reservation_id
+        if event.kind != BEFORE or event.host not in _SILENT or not decision.allowed or held is None:
+            return
+        try:
+            call = self.call_of(event)
+            self._gate.registry.record_policy_usage(call.agent_id, call.tool_name, None, reservation_id=held)
+            known = self._calls.take(event)
+            if known is not None:
+                self._calls.note(event, known._replace(reservation_id=None))
+        except Exception:
+            return  # it is held, and settled when the call is over
+
     def call_of(self, event: HostEvent) -> ToolCall:
         """The call as a policy sees it. What the host says of itself are attributes, never the agent's name."""
         said = (("host", event.host), ("cwd", event.cwd), ("agent_type", event.agent), ("permission_mode", event.mode))
@@ -83,14 +97,11 @@ class Referee:
         call = self.call_of(event)
         decision = self._gate.check(call)
         if decision.allowed and self._is_watched:
-            held = decision.reservation_id
-            if event.host in _SILENT and held is not None and self._counts(call, held):
-                held = None
             kept = OpenCall(
                 self._clock(),
                 call.agent_id,
                 call.context.tenant,
-                held,
+                decision.reservation_id,
                 decision.decision_id,
                 rules_in_force(self._gate.ruled_by),
             )
@@ -138,13 +149,6 @@ class Referee:
             is_spent=event.error != _NEVER_RAN or event.tool_use_id is None,
         )
         self._gate.record(call, outcome)
-
-    def _counts(self, call: ToolCall, reservation: str) -> bool:
-        try:
-            self._gate.registry.record_policy_usage(call.agent_id, call.tool_name, None, reservation_id=reservation)
-        except Exception:
-            return False  # it is held, and settled when the call is over
-        return True
 
     def _release(self, reservation: str) -> None:
         try:

@@ -30,10 +30,8 @@ def reason_of(tool: str, decision: PolicyDecision) -> str:
 
 def broken(tool: str, error: CodesparError) -> str:
     """What is said while the policy cannot be used."""
-    return (
-        f"codespar denied {_shown(tool)}: the policy cannot be used, so no call passes: {visible(str(error))}. "
-        "`codespar doctor` says how to mend it."
-    )
+    mend = f"; hint: {visible(error.hint)}" if error.hint else ". `codespar doctor` says how to mend it."
+    return f"codespar denied {_shown(tool)}: the policy cannot be used, so no call passes: {visible(str(error))}{mend}"
 
 
 def is_always_denied(gate: Gate, call: ToolCall) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_list_shows_what_waits_and_all_of_it(codespar):
     every = json.loads(codespar("approvals", "list", "--all", "-o", "json")[1])
     assert [(each["token"], each["status"]) for each in every] == [(first, "pending"), (second, "denied")]
     lines = codespar("approvals", "list", "--all")[1].splitlines()
-    assert lines[0].split() == ["TOKEN", "STATUS", "VOTES", "AGENT", "TOOL", "COST", "EXPIRES", "AT"]
+    assert lines[0].split() == ["TOKEN", "STATUS", "VOTES", "AGENT", "TOOL", "COST", "EXPIRES", "AT", "ARGS"]
     assert lines[1].split()[:6] == [first, "pending", "1/2", "cli", "deploy/run", "5"]
 
 
@@ -134,6 +135,56 @@ def test_show_says_what_is_approved_and_what_is_not_shown(codespar, project):
     assert "hush" not in out
     (project / "policy.yaml").write_text(RULES.replace('limit: "1"', 'limit: "2"'))
     assert "void: the policy has changed since it was asked for" in codespar("approvals", "show", token)[1]
+
+
+def test_a_call_that_stays_denied_is_not_called_allowed_by_who_approves_it(codespar):
+    _, token = ask(codespar, "solo", "--cost", "9")
+    code, out, err = codespar("approvals", "approve", token, "--as", "ann")
+    assert (code, "this call is allowed" in out) == (0, False)
+    assert out.startswith(f"{token} approved, until 20")
+    assert err.startswith("warning: even when approved it would be denied now, budget_exceeded: ")
+    assert err.count("\n") == 1
+    _, plain = ask(codespar, "solo", "--cost", "0.5")
+    assert codespar("approvals", "approve", plain, "--as", "ann")[2] == ""
+
+
+def test_calls_that_wait_are_told_apart_by_their_arguments(codespar, monkeypatch):
+    tokens = [ask(codespar, "deploy/run", "--args", json.dumps({"n": n, "text": "x" * 200}))[1] for n in range(3)]
+    hostile = ask(codespar, "deploy/run", "--args", json.dumps({"note": "a\x1b[2J\u202e"}))[1]
+    for columns in (110, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = {line.split()[0]: line for line in codespar("approvals", "list")[1].splitlines()}
+        for n, token in enumerate(tokens):
+            assert f'{{"n": {n}, "text": "x' in lines[token]
+            assert lines[token].endswith("…")
+        assert {len(lines[token]) for token in tokens} == {columns}
+        assert "\\u001b" in lines[hostile]
+        assert lines[hostile].isprintable()
+    assert all("args" not in each for each in json.loads(codespar("approvals", "list", "-o", "json")[1]))
+
+
+def test_a_vote_without_a_name_is_told_whose_it_may_be(codespar):
+    _, token = ask(codespar, "deploy/run")
+    code, _, err = codespar("approvals", "approve", token)
+    assert (code, f"codespar approvals approve {token} --as NAME: one of ann, bob, eve\n" in err) == (2, True)
+    _, token = ask(codespar, "solo")
+    assert (
+        f"codespar approvals deny {token} --as NAME: anyone but who asked\n" in codespar("approvals", "deny", token)[2]
+    )
+
+
+def test_the_rules_of_the_page_on_mcp_allow_what_was_approved(codespar, project):
+    page = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text()
+    (project / "policy.yaml").write_text(re.search(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+    call = ("github/merge_pull_request", "--args", '{"number": 7}')
+    code, token = ask(codespar, *call)
+    assert code == 4
+    code, out, err = codespar("approvals", "approve", token, "--as", "lead")
+    assert (code, "this call is allowed once" in out, err) == (0, True, "")
+    assert codespar("policy", "check", *call, "--reserve")[0] == 0
+    assert codespar("policy", "check", *call, "--reserve")[0] == 4
+    assert codespar("policy", "check", "github/get_issue")[0] == 0
+    assert codespar("policy", "check", "github/delete_repository")[0] == 3
 
 
 def test_exit_codes(codespar):

@@ -11,6 +11,7 @@ import pytest
 from codespar_cli.cli.io import Terminal
 from codespar_cli.cli.protection_level import governing_layers, layer_words, level_of, level_words
 from codespar_cli.cli.session import Session
+from codespar_cli.hosts.governed_places import GovernedPlaces
 from codespar_cli.hosts.install import protection as levels
 from codespar_cli.startup import read_config
 
@@ -38,10 +39,10 @@ class Files:
         (directory / "policy.yaml").write_text(RULES)
         return directory / "plugins.toml"
 
-    def codespar(self, *arguments):
+    def codespar(self, *arguments, cwd=None, **process):
         return subprocess.run(
             [sys.executable, "-P", "-m", "codespar_cli", *arguments],
-            capture_output=True, text=True, timeout=120, cwd=self.project, env=self.env, check=False,
+            capture_output=True, text=True, timeout=120, cwd=cwd or self.project, env=self.env, check=False, **process,
         )  # fmt: skip
 
     def session(self):
@@ -100,6 +101,77 @@ def test_hosts_status_says_the_same_for_people_and_programs(files):
     assert row["governed_by"] == [
         {"layer": "user", "file": str(own), "role": "bounds every call", "has_policy": True, "changeable": True}
     ]
+
+
+@pytest.mark.parametrize(
+    ("own", "project", "mode"),
+    [
+        ('mode = "observe"\n', None, "observe"),
+        ("", None, "enforce"),
+        ("", 'mode = "observe"\n', "enforce"),
+        (None, 'mode = "observe"\n', "observe"),
+        (None, None, None),
+    ],
+)
+def test_that_nothing_is_denied_yet_is_told_by_hosts_status(files, own, project, mode):
+    for directory, line in ((files.own, own), (files.project, project)):
+        if line is not None:
+            files.say(directory, POLICY + line)
+    said = files.codespar("hosts", "status", "claude").stdout
+    assert said.count("observe mode: nothing is denied yet\n") == (mode == "observe")
+    [row] = json.loads(files.codespar("hosts", "status", "claude", "-o", "json").stdout)
+    assert row["mode"] == mode
+
+
+def test_doctor_names_the_line_that_ends_observe_mode(files):
+    own = files.say(files.own, POLICY + 'mode = "observe"\n')
+    found = json.loads(files.codespar("doctor", "-o", "json").stdout)
+    [policy] = [row for row in found if row["check"] == "policy"]
+    assert policy["message"].endswith("observe mode denies nothing")
+    assert policy["fix"] == f'mode = "enforce" under [policy] in {own}'
+
+
+@pytest.mark.parametrize("loss", ["gone", "cut off"])
+def test_what_governed_and_does_not_any_more_is_told_as_hooks_deny_for_it(files, loss):
+    config = files.say(files.own if loss == "gone" else files.project)
+    below = files.project / "below"
+    below.mkdir()
+    places = GovernedPlaces(files.env["CODESPAR_STATE_DIR"], str(files.own))
+    places.remember(str(config))
+    hint = f"take its line out of {places.path}"
+    if loss == "gone":
+        config.rename(config.with_name("away"))
+        words, hint = f"{config}: governed the calls made here and is not there any more", f"put it back, or {hint}"
+    else:
+        (below / ".git").mkdir()
+        words = (
+            f"{config}: governed calls and is not found from here: a repository that begins in between ends the search"
+        )
+        hint = f"name it: --config {config}, or {hint}"
+    done = files.codespar("doctor", "-o", "json", cwd=below)
+    found = {row["check"]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert found["configuration"] == {
+        "check": "configuration", "status": "error", "message": f"hooks deny every call made here: {words}", "fix": hint,
+    }  # fmt: skip
+    assert "allowed" not in found["policy"]["message"]
+    told = f"warning: hooks deny every call made here: {words}; {hint}"
+    for command in (("policy", "check", "Bash"), ("plugins", "status"), ("hosts", "status", "claude")):
+        lines = files.codespar(*command, cwd=below).stderr.splitlines()
+        assert lines.count(told) == 1
+        assert not any("every call is allowed" in line or "allow every call" in line for line in lines)
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
+    wrapped = files.codespar("mcp", "wrap", "--name", "s", "--", "cat", cwd=below, input=json.dumps(call) + "\n")
+    result = json.loads(wrapped.stdout)["result"]
+    assert (result["isError"], result["content"][0]["text"].endswith(f"{words}; hint: {hint}")) == (True, True)
+    named = ("--config", str(files.say(files.project)))
+    assert "hooks deny" not in files.codespar(*named, "policy", "check", "Bash", cwd=below).stderr
+
+
+def test_nothing_is_missed_where_nothing_governed(files):
+    assert files.codespar("policy", "check", "Bash").stderr == "no policy is active: every call is allowed\n"
+    found = {row["check"]: row for row in json.loads(files.codespar("doctor", "-o", "json").stdout)}
+    assert found["configuration"]["message"] == "none found, the defaults apply"
 
 
 def test_an_administrators_file_is_level_1_and_named_first(files, monkeypatch):

@@ -81,7 +81,8 @@ def test_an_approved_call_passes_once(world, host):
     token = next(word.strip(",") for word in waits.stdout.decode().split() if word.startswith("ap-"))
     again = world.hook(host, shell(host, "deploy shop", "b"))
     assert denies(host, again.stdout, again.returncode)
-    assert token.encode() in again.stdout
+    assert f"(codespar approvals show {token})".encode() in again.stdout
+    assert b"approvals approve" not in again.stdout
     world.codespar("approvals", "approve", token, "--as", "ana")
     other = world.hook(host, shell(host, "deploy bank", "c"))
     assert denies(host, other.stdout, other.returncode)

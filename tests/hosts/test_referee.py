@@ -110,7 +110,10 @@ def test_that_a_call_never_ran_is_believed_of_who_knows_its_id(world):
 
 def test_a_host_that_says_nothing_of_failures_is_charged_when_a_call_is_allowed(world):
     ledger, metrics, referee = world
-    referee.rule(event("before")._replace(host="codex"))
+    before = event("before")._replace(host="codex")
+    allowed = referee.rule(before)
+    assert (ledger.settled, ledger.open) == ([], {"rs-1"})
+    referee.heard(before, allowed)
     assert (ledger.settled, ledger.open) == ([("rs-1", None)], set())
     referee.rule(event("after")._replace(host="codex"))
     assert (ledger.settled, ledger.released, len(metrics.rows)) == ([("rs-1", None)], [], 1)

@@ -200,7 +200,9 @@ def test_a_changed_rule_holds_for_the_next_call_and_a_broken_one_stops_all(wrapp
         wrapping.config.write_text("version = 1\n[policy]\nbackend = 'nobody'\n")
         assert "nobody" in wrapped.call("echo")["result"]["content"][0]["text"]
         wrapping.config.unlink()
-        assert wrapped.call("echo")["result"]["isError"] is True
+        gone = wrapped.call("echo")["result"]
+        assert gone["isError"] is True
+        assert gone["content"][0]["text"].endswith("; hint: codespar init --dir DIR writes one")
         assert wrapped.end() == 0
 
 

@@ -25,7 +25,8 @@ app = typer.Typer(
 )
 TokenArgument = Annotated[str, typer.Argument(metavar="TOKEN", help="such as ap-7K2M9QXA", show_default=False)]
 NameOption = Annotated[
-    str, typer.Option("--as", metavar="NAME", help="who votes, as the policy names approvers", show_default=False)
+    str | None,
+    typer.Option("--as", metavar="NAME", help="who votes, as the policy names approvers; required", show_default=False),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="why; kept in the record")]
 _POLL_S = 0.25
@@ -53,7 +54,7 @@ def list_requests(
         _show_lines(session, states, output)
     else:
         nothing = "nothing has been asked yet" if everything else "nothing waits for approval"
-        session.terminal.table(view.HEADERS, [view.row(state) for state in states], empty=nothing)
+        session.terminal.table(view.HEADERS, view.rows(states, session.terminal.width), empty=nothing)
     session.terminal.flush()
     _remind(session, desk)
     return 0
@@ -76,7 +77,7 @@ def show(context: typer.Context, token: TokenArgument, output: OutputOption = Ou
 def approve(
     context: typer.Context,
     token: TokenArgument,
-    name: NameOption,
+    name: NameOption = None,
     reason: ReasonOption = "",
     output: OutputOption = Output.table,
 ) -> int:
@@ -88,7 +89,7 @@ def approve(
 def deny(
     context: typer.Context,
     token: TokenArgument,
-    name: NameOption,
+    name: NameOption = None,
     reason: ReasonOption = "",
     output: OutputOption = Output.table,
 ) -> int:
@@ -96,12 +97,19 @@ def deny(
     return _vote(context.obj, token, name, reason, output, approves=False)
 
 
-def _vote(session: Session, token: str, name: str, reason: str, output: Output, *, approves: bool) -> int:
+def _vote(session: Session, token: str, name: str | None, reason: str, output: Output, *, approves: bool) -> int:
+    if name is None:
+        state = session.able("policy", "approval", "vote").approval(token)
+        raise UsageError(
+            "--as: expected the name of who votes", hint=view.voters_hint(state, "approve" if approves else "deny")
+        )
     state = session.able("policy", "vote").vote(token, name, approves=approves, reason=reason)
     if output is Output.json:
         session.terminal.json(view.state_json(state))
     else:
         session.terminal.line(view.outcome(state), style=view.STYLES.get(state.status, ""))
+        if (warning := view.warning(state)) is not None:
+            session.terminal.note(warning, style="yellow")
     return 0
 
 
@@ -150,5 +158,7 @@ def _show_lines(session: Session, states: Iterable[ApprovalState], output: Strea
         if output is StreamOutput.jsonl:
             session.terminal.json_line(view.summary_json(state))
         else:
-            session.terminal.line(view.watch_line(state), style=view.STYLES.get(state.status, ""))
+            session.terminal.line(
+                view.watch_line(state, session.terminal.width), style=view.STYLES.get(state.status, "")
+            )
     session.terminal.stdout.flush()

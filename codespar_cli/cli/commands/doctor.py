@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import typer
 
+from codespar_cli.cli.lost_configuration import lost_configuration
 from codespar_cli.cli.parameters import Output, OutputOption
 from codespar_cli.cli.session import Session
 from codespar_cli.core.config import Config, shown
@@ -54,9 +55,14 @@ def _examine(session: Session) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding("configuration", "error", str(error), error.hint)
         return
-    yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
+    lost = lost_configuration(session)
+    if lost is not None:
+        yield Finding("configuration", "error", f"hooks deny every call made here: {lost}", lost.hint)
+    if lost is None or config.path:
+        yield Finding("configuration", "ok", shown(config.path) if config.path else "none found, the defaults apply")
     ill = False
-    for look in (_plugins, _references, _state_directory, _stores, _inbox, _hosts):
+    plugins = partial(_plugins, lost=lost)
+    for look in (plugins, _references, _state_directory, _stores, _inbox, _hosts):
         for finding in _guarded(look, session, config):
             ill = ill or (finding.check == "policy" and finding.status == "error")
             yield finding
@@ -89,14 +95,21 @@ def _versions() -> Finding:
     return Finding("versions", "ok", words)
 
 
-def _plugins(session: Session, config: Config) -> Iterator[Finding]:
+def _plugins(session: Session, config: Config, *, lost: ConfigError | None) -> Iterator[Finding]:
+    from codespar_cli.cli.protection_level import observing_files
     from codespar_cli.core.plugin_status import plugin_statuses
     from codespar_cli.plugins import BUILTINS
 
     for one in plugin_statuses(config, BUILTINS, clock=session.clock):
         message = f"{one.name}: {one.message}" if one.message else one.name
         fix = one.hint or ("codespar plugins status" if one.active else f"codespar plugins enable {one.kind} NAME")
-        yield Finding(one.kind, one.health, message, fix if config.path else "codespar init")
+        fix = fix if config.path else "codespar init"
+        observing = observing_files(config)
+        if one.kind == "policy" and one.health == "warning" and not one.hint and observing:
+            fix = f'mode = "enforce" under [policy] in {" and ".join(map(shown, observing))}'
+        if one.kind == "policy" and not one.active and lost is not None:
+            message, fix = "none here: hooks deny every call", lost.hint or fix
+        yield Finding(one.kind, one.health, message, fix)
 
 
 def _references(session: Session, config: Config) -> Iterator[Finding]:

@@ -26,6 +26,8 @@ def hook(
 
     A call that is about to be made is allowed or denied by the policy, and one that is over is recorded. Whatever goes
     wrong before a call is a deny. `codespar hosts install HOST` writes the line that runs this.
+
+    `--config PATH` and `--tenant NAME`, which every command takes, may stand behind HOST as well.
     """
     from codespar_cli.cli.hook_door import hook as answer
 

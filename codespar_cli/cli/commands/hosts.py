@@ -61,6 +61,7 @@ def install(
         plan_install(layout, read_settings(path, around.project), backups)
         for layout, path in zip(layouts, paths, strict=True)
     ]
+    _warn_of_unread(session, changes)
     code = _change(session, changes, backups, output, yes=yes, dry_run=dry_run, installing=True)
     if code == 0 and not dry_run:
         _remind(session, [layout.host for layout in layouts], around)
@@ -121,7 +122,7 @@ def status(
             for line, style in view.status_lines(one, session.clock()):
                 session.terminal.line(line, style=style)
         layers = governing_layers(session, session.config)
-        for line in level_lines(level_of(session.config, layers, found), layers):
+        for line in level_lines(session.config, level_of(session.config, layers, found), layers):
             session.terminal.line(line)
     _tell_of_no_policy(session)
     return 0 if all(one.state == "proved" for one in found) else 1
@@ -135,7 +136,7 @@ def _level_json(session: Session, found: list[HostStatus]) -> dict[str, Any]:
         layers = governing_layers(session, session.config)
     except ConfigError:
         return {}
-    return level_json(level_of(session.config, layers, found), layers)
+    return level_json(session.config, level_of(session.config, layers, found), layers)
 
 
 def _surroundings(session: Session, project: Path | None) -> Surroundings:
@@ -232,6 +233,15 @@ def _done(change: Change, kept: Path | None) -> str:
     return f"{change.layout.host}: {change.file.path} {how}"
 
 
+def _warn_of_unread(session: Session, changes: list[Change]) -> None:
+    """What makes the host go without its file was there before: we keep it, and it keeps our hooks from running."""
+    from codespar_cli.hosts.install.firing import file_problems
+
+    for change in changes:
+        for found in file_problems(change.layout, change.file._replace(data=change.after)):
+            session.terminal.note(f"warning: {found.message}; {found.fix}", style="yellow")
+
+
 def _remind(session: Session, hosts: list[str], around: Surroundings) -> None:
     """What an installation alone does not do."""
     where = "" if around.project is None else f" --project {around.project}"
@@ -248,7 +258,11 @@ def _remind(session: Session, hosts: list[str], around: Surroundings) -> None:
 
 
 def _tell_of_no_policy(session: Session) -> None:
-    if session.config.path is None or session.config.policy is None:
+    from codespar_cli.cli.lost_configuration import lost_warning
+
+    if (lost := lost_warning(session)) is not None:
+        session.terminal.note(lost, style="yellow")
+    elif session.config.path is None or session.config.policy is None:
         session.terminal.note(
             "warning: no policy governs this directory, so hooks allow every call; codespar init", style="yellow"
         )

@@ -22,6 +22,7 @@ KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="policy, obser
 @app.command()
 def status(context: typer.Context, output: OutputOption = Output.table) -> int:
     """Show the active backend of each kind, its health and where it comes from."""
+    from codespar_cli.cli.lost_configuration import lost_warning
     from codespar_cli.core.plugin_status import plugin_statuses
     from codespar_cli.plugins import BUILTINS
 
@@ -41,6 +42,8 @@ def status(context: typer.Context, output: OutputOption = Output.table) -> int:
             f"configuration: {shown(config.path) if config.path else 'none found, the defaults apply'}"
         )
         _tell_inbox(session)
+    if (lost := lost_warning(session)) is not None:
+        session.terminal.note(lost, style="yellow")
     if any(not one.loadable for one in found):
         return 2
     return 1 if any(one.active and one.health == "error" for one in found) else 0

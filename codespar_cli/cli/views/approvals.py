@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 WAITING = frozenset({"pending", "approved"})
 STYLES = {"pending": "yellow", "approved": "green", "denied": "red"}
-HEADERS = ("token", "status", "votes", "agent", "tool", "cost", "expires at")
-_WATCH_WIDTHS = (11, 8, 9, 16, 24, 10)
+HEADERS = ("token", "status", "votes", "agent", "tool", "cost", "expires at", "args")
+_WATCH_WIDTHS = (11, 8, 9, 16, 24, 10, 20)
+_LEAST_ARGS = 24
 _LEFT_EDGE = 14
 
 
@@ -64,8 +65,12 @@ def state_json(state: ApprovalState) -> dict[str, Any]:
     }
 
 
-def row(state: ApprovalState) -> tuple[object, ...]:
-    return (state.token, state.status, _votes(state), state.agent, state.tool, state.cost, iso_second(state.expires_at))
+def rows(states: Iterable[ApprovalState], width: int) -> list[tuple[str, ...]]:
+    """A table for `width` columns: of the arguments stands what the widest of each other column leaves room for."""
+    found = [(_cells(state), state) for state in states]
+    widest = [max(map(len, column)) for column in zip(HEADERS[:-1], *(cells for cells, _ in found), strict=True)]
+    room = width - sum(widest) - 2 * len(widest)
+    return [(*cells, _args(state, room)) for cells, state in found]
 
 
 def watch_header() -> str:
@@ -73,8 +78,10 @@ def watch_header() -> str:
     return _columns([header.upper() for header in HEADERS])
 
 
-def watch_line(state: ApprovalState) -> str:
-    return _columns(["" if cell is None else visible(str(cell)) for cell in row(state)])
+def watch_line(state: ApprovalState, width: int) -> str:
+    cells = _cells(state)
+    taken = sum(max(len(cell), least) + 2 for cell, least in zip(cells, _WATCH_WIDTHS, strict=True))
+    return _columns([*cells, _args(state, width - taken)])
 
 
 def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
@@ -103,7 +110,7 @@ def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
         word = "approved by" if vote.approves else "denied by"
         yield _fact(word, f"{vote.name} at {_moment(vote.at)}" + (f": {vote.reason}" if vote.reason else "")), ""
     if state.also_denied:
-        yield _fact("but", f"even when approved it would be denied now, {state.also_denied}"), "yellow"
+        yield _fact("but", _also_denied(state)), "yellow"
     yield _fact("asked at", _moment(state.created_at)), ""
     yield _fact("expires at", iso_second(state.expires_at)), ""
     yield _fact("policy", state.policy_hash), ""
@@ -112,11 +119,50 @@ def lines(state: ApprovalState, now: datetime) -> Iterator[tuple[str, str]]:
 
 def outcome(state: ApprovalState) -> str:
     """What a vote has come to."""
+    if state.status == "approved" and state.also_denied:
+        return f"{state.token} approved, until {iso_second(state.expires_at)}"
     if state.status == "approved":
         return f"{state.token} approved: this call is allowed once, until {iso_second(state.expires_at)}"
     if state.status == "denied":
         return f"{state.token} denied"
     return f"{state.token} {state.status}: {'; '.join(_need(need) for need in state.needs)}"
+
+
+def warning(state: ApprovalState) -> str | None:
+    """What a vote does not change: the call would be denied all the same."""
+    return f"warning: {_also_denied(state)}" if state.also_denied and state.status in WAITING else None
+
+
+def voters_hint(state: ApprovalState, command: str) -> str:
+    """Whom a vote may be by, where one was given without a name."""
+    named = dict.fromkeys(name for need in state.needs for name in need.approvers)
+    whom = f"one of {', '.join(named)}" if named else "anyone but who asked"
+    return f"codespar approvals {command} {state.token} --as NAME: {whom}"
+
+
+def _also_denied(state: ApprovalState) -> str:
+    return f"even when approved it would be denied now, {state.also_denied}"
+
+
+def _cells(state: ApprovalState) -> list[str]:
+    """All but the arguments."""
+    cells = (
+        state.token,
+        state.status,
+        _votes(state),
+        state.agent,
+        state.tool,
+        state.cost,
+        iso_second(state.expires_at),
+    )
+    return ["" if cell is None else visible(str(cell)) for cell in cells]
+
+
+def _args(state: ApprovalState, room: int) -> str:
+    """The beginning of the preview: what tells one call of a tool from another."""
+    text = visible(state.args or "")
+    most = max(room, _LEAST_ARGS)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _status(state: ApprovalState, now: datetime) -> str:

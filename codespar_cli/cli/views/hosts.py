@@ -66,7 +66,8 @@ def heard_words(heard: Heartbeat | None, now: datetime) -> str:
         f"{seconds} s",
     )
     what = " ".join(filter(None, (heard.event, heard.tool)))
-    return f"last event {ago} ago: {what}, {heard.outcome}, {heard.took_ms:.0f} ms"
+    told = ", ".join(filter(None, (what, heard.outcome, f"{heard.took_ms:.0f} ms")))
+    return f"last event {ago} ago: {told}"
 
 
 def _moment(heard: Heartbeat) -> datetime:

@@ -15,13 +15,15 @@ from codespar_cli.hosts.install.settings_file import SettingsFile
 from codespar_cli.hosts.install.settings_text import Document, Node, parse
 
 _AROUND = 2
+_NAMES = 2
+_TAB = 4
 _HIDDEN = '"…"'
 _HIDDEN_LINE = "// …"
 _HIDDEN_BLOCK = "/* … */"
 
 
 def diff_of(change: Change) -> list[str]:
-    """Its lines, without their ends. Raises ConfigError for a text that cannot be read."""
+    """Its lines, without their ends, tabs as blanks. Raises ConfigError for a text that cannot be read."""
     file = change.file
     after = file._replace(data=change.after)
     name = str(file.path)
@@ -34,7 +36,11 @@ def diff_of(change: Change) -> list[str]:
         lineterm="",
         n=around,
     )
-    return [line.rstrip("\r") for line in lines]
+    # The first two name the file, and a tab in a name is to be seen.
+    return [
+        line.rstrip("\r") if number < _NAMES else line[0] + line[1:].rstrip("\r").expandtabs(_TAB)
+        for number, line in enumerate(lines)
+    ]
 
 
 def _shown(layout: Layout, file: SettingsFile) -> list[str]:

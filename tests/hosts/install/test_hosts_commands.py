@@ -126,6 +126,32 @@ def test_broken_settings_stop_everything_before_anything_is_written(home):
     assert (row["status"], len(row["findings"])) == ("not_proved", 1)
 
 
+def test_a_file_that_its_host_does_not_read_is_told_of_at_once(home):
+    path = home.write("gemini", '{\n  "theirs": [1],\n}\n')
+    done = home.codespar("hosts", "install", "gemini", "--yes")
+    told = (
+        f"warning: {path}:31: a trailing comma, which Gemini CLI does not read: it goes without the file; take it out"
+    )
+    assert (done.returncode, [line.startswith(told) for line in done.stderr.splitlines()].count(True)) == (0, 1)
+    assert path.read_text().splitlines()[29:] == ["  },", "}"]
+    home.write("claude", "{}\n")
+    assert "does not read" not in home.codespar("hosts", "install", "claude", "--yes").stderr
+
+
+def test_tabs_of_a_file_are_blanks_in_its_diff_and_other_controls_are_spelled_out(home):
+    home.write("claude", '{\n\t"theirs": 1,\n\t"a\x7fb": 2\n}\n')
+    shown = home.codespar("hosts", "install", "claude", "--dry-run").stdout
+    assert '     "theirs": 1,\n' in shown
+    assert "\\x09" not in shown
+    assert '"a\\x7fb": 2' in shown
+
+
+def test_an_event_without_a_name_leaves_no_gap(home):
+    home.codespar("hosts", "install", "claude", "--yes")
+    home.codespar("hook", "claude", input="{}")
+    assert " s ago: refused, " in home.codespar("hosts", "status", "claude").stdout
+
+
 def test_an_unknown_host_and_no_host_are_told(home):
     done = home.codespar("hosts", "install", "goose", "--yes")
     assert done.returncode == 2

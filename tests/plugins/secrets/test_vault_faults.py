@@ -217,4 +217,4 @@ def test_a_command_that_fails_says_so_in_one_line(laboratory, kind):
         codes.add(ended["exit"])
         assert "Traceback" not in ended["err"] and MARK not in ended["err"] + ended["out"], ended
         assert ended["exit"] == 0 or ended["err"].startswith("error: "), ended
-    assert codes <= {0, 1} and 1 in codes
+    assert codes <= {0, 1, 2} and 1 in codes  # 2 where it is plugins.toml that cannot be read
