@@ -7,7 +7,7 @@ are not what the file says any more.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -135,22 +135,13 @@ def _places(session: Session) -> Iterator[str]:
 
 def _inputs(config: Config) -> Iterator[str]:
     """What decides whose word counts, every file that a policy's options name, and where its rules are by default."""
+    from codespar_cli.core.options import texts_in
+
     yield from map(str, config.inputs)
     for layer in config.policy_layers or (config,):
-        for text in () if layer.policy is None else {_DEFAULT_RULES, *_texts(layer.policy.options)}:
+        for text in () if layer.policy is None else {_DEFAULT_RULES, *texts_in(layer.policy.options)}:
             if "\0" not in text and len(text) < 4096 and "://" not in text:
                 yield str(layer.directory / text)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
 
 
 def _look(path: str) -> tuple[str, int, int, int]:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from codespar_cli.errors import StoreError, UsageError
+from codespar_cli.storage.private_files import sync_directory
 
 PRIVATE = 0o600
 _ENDING = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
@@ -46,7 +47,8 @@ def write_private(path: Path, data: bytes, option: str) -> None:
         _replace(path, data, option)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    _sync(path.parent)
+    with contextlib.suppress(OSError):
+        sync_directory(path.parent)
 
 
 def _replace(path: Path, data: bytes, option: str) -> None:
@@ -67,15 +69,6 @@ def _replace(path: Path, data: bytes, option: str) -> None:
         if isinstance(error, OSError):
             raise _unwritable(path, option, error) from None
         raise
-
-
-def _sync(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _unwritable(path: Path, option: str, error: OSError) -> StoreError:

@@ -29,6 +29,18 @@ class Problem(NamedTuple):
 Check: TypeAlias = Callable[[Any, Path], Iterator[Problem]]
 
 
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text that a value holds, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from texts_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts_in(inner)
+
+
 def describe(value: object) -> str:
     """A value as an error shows it: short, harmless, with its type where it matters."""
     match value:

@@ -10,6 +10,7 @@ from codespar_cli.core.light_json import dumps
 from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from typing import Any
 
     from codespar_cli.core.calls import PolicyDecision
@@ -38,6 +39,18 @@ def document(value: dict[str, Any]) -> Answer:
 def block(reason: str) -> Answer:
     """The deny that every host understands from an exit code alone."""
     return Answer(b"", told(reason), BLOCK)
+
+
+def denied(reason: str, event_name: str | None, over: Container[str]) -> Answer:
+    """The deny as Claude Code and Codex read it, which took over its format. `over` names their events of a call that is over."""
+    why = told(reason)
+    if event_name in {None, "PreToolUse"}:
+        verdict = {"permissionDecision": "deny", "permissionDecisionReason": why}
+        return document({"hookSpecificOutput": {"hookEventName": "PreToolUse", **verdict}})
+    if event_name == "PermissionRequest":
+        decision = {"behavior": "deny", "message": why}
+        return document({"hookSpecificOutput": {"hookEventName": event_name, "decision": decision}})
+    return document({"decision": "block", "reason": why}) if event_name in over else block(reason)
 
 
 def reason_of(decision: PolicyDecision | None) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from codespar_cli.core.options import texts_in
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"(?:^|:)env:([A-Za-z_][A-Za-z0-9_]*)$")
 _MASTER_KEYS = ("VAULT_MASTER_KEY", "VAULT_MASTER_KEY_PREVIOUS")
@@ -44,7 +46,7 @@ def key_variables(options: Mapping[str, Any], said: Iterable[str]) -> frozenset[
 
     Whatever `[secrets]` names as `env:NAME`, each with NAME_PREVIOUS, what the backend says, and the usual ones.
     """
-    named = {name for text in _texts(options) for name in _REFERENCE.findall(text)}
+    named = {name for text in texts_in(options) for name in _REFERENCE.findall(text)}
     return frozenset((*_MASTER_KEYS, *said, *named, *(f"{name}_PREVIOUS" for name in named)))
 
 
@@ -54,14 +56,3 @@ def child_environment(
     """The environment without keys and without other secrets, and these secrets."""
     kept = {name: value for name, value in environ.items() if name not in hidden}
     return {name: value for name, value in kept.items() if not name.startswith(_WITHOUT_VAULT)} | dict(secrets)
-
-
-def _texts(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)

@@ -6,7 +6,7 @@ An allow is silence: it leaves Claude Code's own permission rules and prompts as
 
 from __future__ import annotations
 
-from codespar_cli.hosts.answer import SILENCE, Answer, block, document, reason_of, told
+from codespar_cli.hosts.answer import SILENCE, Answer, denied, reason_of
 from codespar_cli.hosts.host_event import AFTER, BEFORE, FAILURE, JUDGED, OTHER, PERMISSION, HostEvent
 from codespar_cli.hosts.strict_event import (
     arguments,
@@ -32,6 +32,7 @@ _KINDS: dict[str, Kind] = {
     "PermissionRequest": PERMISSION,
     "PermissionDenied": FAILURE,  # the auto mode's classifier said no after PreToolUse had said yes
 }
+_OVER = ("PostToolUse", "PostToolUseFailure")
 
 
 def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
@@ -69,13 +70,4 @@ def answer(event: HostEvent, decision: PolicyDecision | None) -> Answer:
 
 
 def refuse(reason: str, event_name: str | None = None) -> Answer:
-    why = told(reason)
-    if event_name in {None, "PreToolUse"}:
-        verdict = {"permissionDecision": "deny", "permissionDecisionReason": why}
-        return document({"hookSpecificOutput": {"hookEventName": "PreToolUse", **verdict}})
-    if event_name == "PermissionRequest":
-        decision = {"behavior": "deny", "message": why}
-        return document({"hookSpecificOutput": {"hookEventName": event_name, "decision": decision}})
-    if event_name in {"PostToolUse", "PostToolUseFailure"}:
-        return document({"decision": "block", "reason": why})
-    return block(reason)
+    return denied(reason, event_name, _OVER)

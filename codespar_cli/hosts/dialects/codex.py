@@ -7,7 +7,7 @@ line that ends in `|| exit 2` denies after a crash. No event follows a call that
 
 from __future__ import annotations
 
-from codespar_cli.hosts.answer import SILENCE, Answer, block, document, reason_of, told
+from codespar_cli.hosts.answer import SILENCE, Answer, denied, reason_of
 from codespar_cli.hosts.host_event import AFTER, BEFORE, JUDGED, OTHER, PERMISSION, HostEvent
 from codespar_cli.hosts.strict_event import arguments, event_name, place, read_object, size, text, tool_name
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST = "codex"
 _KINDS: dict[str, Kind] = {"PreToolUse": BEFORE, "PostToolUse": AFTER, "PermissionRequest": PERMISSION}
+_OVER = ("PostToolUse",)
 
 
 def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
@@ -49,13 +50,4 @@ def answer(event: HostEvent, decision: PolicyDecision | None) -> Answer:
 
 
 def refuse(reason: str, event_name: str | None = None) -> Answer:
-    why = told(reason)
-    if event_name in {None, "PreToolUse"}:
-        verdict = {"permissionDecision": "deny", "permissionDecisionReason": why}
-        return document({"hookSpecificOutput": {"hookEventName": "PreToolUse", **verdict}})
-    if event_name == "PermissionRequest":
-        decision = {"behavior": "deny", "message": why}
-        return document({"hookSpecificOutput": {"hookEventName": event_name, "decision": decision}})
-    if event_name == "PostToolUse":
-        return document({"decision": "block", "reason": why})
-    return block(reason)
+    return denied(reason, event_name, _OVER)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from codespar_cli.core.regular_file import read_regular
 from codespar_cli.errors import ConfigError
+from codespar_cli.storage.private_files import sync_directory
 
 MOST_BYTES = 16 << 20
 """Of a settings file; hosts write a few thousand."""
@@ -94,7 +95,8 @@ def remove_settings(before: SettingsFile) -> None:
         before.target.unlink()
     except OSError as error:
         raise _unusable(before.path, "cannot be removed", error) from None
-    _sync(before.target.parent)
+    with contextlib.suppress(OSError):
+        sync_directory(before.target.parent)
 
 
 def remove_directories(paths: tuple[Path, ...]) -> None:
@@ -124,7 +126,8 @@ def _replace(before: SettingsFile, data: bytes) -> None:
         if isinstance(error, OSError):
             raise _unusable(before.path, "cannot be written", error) from None
         raise
-    _sync(directory)
+    with contextlib.suppress(OSError):
+        sync_directory(directory)
 
 
 def _like(before: SettingsFile, descriptor: int) -> None:
@@ -167,15 +170,6 @@ def _make_directories(before: SettingsFile) -> tuple[Path, ...]:
         remove_directories(tuple(made))
         raise _unusable(before.path, "its directory cannot be made", error) from None
     return tuple(made)
-
-
-def _sync(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _unusable(path: Path, what: str, error: OSError) -> ConfigError:
