@@ -202,7 +202,7 @@ def test_a_changed_rule_holds_for_the_next_call_and_a_broken_one_stops_all(wrapp
         wrapping.config.unlink()
         gone = wrapped.call("echo")["result"]
         assert gone["isError"] is True
-        assert gone["content"][0]["text"].endswith("; hint: codespar init --dir DIR writes one")
+        assert gone["content"][0]["text"].endswith("; hint: put it back, or start it again")
         assert wrapped.end() == 0
 
 
