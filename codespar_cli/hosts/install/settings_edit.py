@@ -16,6 +16,7 @@ from codespar_cli.hosts.install.settings_text import Document, Node, parse
 Path = tuple[str | int, ...]
 _INDENTED = re.compile(r"\n([ \t]+)[^ \t\r\n]")
 _LINE_END = re.compile(r"[\r\n]")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
 def insert(text: str, path: Path, value: Any, key: str | None = None) -> str:
@@ -79,12 +80,13 @@ def remove(text: str, path: Path, blank: str = "") -> str:
     end = parent.commas[number] if number < len(parent.commas) else child.end
     if _ends_line(document, start) and not _LINE_END.match(text[end:].lstrip(" \t")):
         start = begins  # what follows would become part of the comment
+    line_end = _own_line_end(document, parent, begins)
     changed = text[:start] + text[end:]
     is_last = number == len(parent.children) - 1
     if is_last and number > 0 and number >= len(parent.commas):
         place = parent.commas[number - 1]
         changed = changed[: place - 1] + changed[place:]
-    return _emptied(changed, path[:-1], blank) if len(parent.children) == 1 else changed
+    return _emptied(changed, path[:-1], blank, line_end) if len(parent.children) == 1 else changed
 
 
 def inner_of(text: str, path: Path) -> str | None:
@@ -95,16 +97,29 @@ def inner_of(text: str, path: Path) -> str | None:
     return text[node.start + 1 : node.end - 1]
 
 
-def _emptied(text: str, path: Path, blank: str) -> str:
-    """With the blanks of before in front of the closing bracket: what is put in stands behind the last comment."""
+def _emptied(text: str, path: Path, blank: str, line_end: str) -> str:
+    """With the blanks of before in front of the closing bracket: what is put in stands behind the last comment.
+
+    `line_end` is the one that the last comment brought along, empty where it uses one that was put in.
+    """
     document = parse(text)
     node = _at(document, path)
     comments = [end for start, end in document.comments if node.start < start and end < node.end]
     behind = max([node.start + 1, *comments])
     old = blank[_comments_end(blank) :]
     if _ends_line(document, behind) and not _LINE_END.match(old.lstrip(" \t")):
-        return text  # the bracket would become part of the comment
+        if not line_end:
+            return text  # the bracket would become part of the comment
+        old = line_end + old
     return text[:behind] + old + text[node.end - 1 :]
+
+
+def _own_line_end(document: Document, parent: Node, begins: int) -> str:
+    """The line end of the last comment beside an only child, which `begins` there, where another one follows."""
+    behind = max((end for start, end in document.comments if parent.start < start and end < parent.end), default=begins)
+    rest = document.text[behind:]
+    line_ends = _LINE_ENDS.findall(rest[: len(rest) - len(rest.lstrip())])
+    return line_ends[0] if len(line_ends) > 1 else ""
 
 
 def _ends_line(document: Document, place: int) -> bool:
