@@ -85,4 +85,4 @@ def test_the_pages_block_runs(framework, environment, tmp_path):
     (tmp_path / "plugins.toml").write_text('state_dir = "state"\n[policy]\nbackend = "engine"\n')
     (tmp_path / "policy.yaml").write_text("version: 1\nrules: []\n")
     (tmp_path / "block.py").write_text(BEFORE[name] + block)
-    ran(python, [tmp_path / "block.py"], environment, tmp_path)
+    assert "Traceback" not in ran(python, [tmp_path / "block.py"], environment, tmp_path)

@@ -134,6 +134,7 @@ def test_killing_the_client_ends_both(wrapping):
         server = child_of(wrapper)
         process.kill()
     wait_until(lambda: is_gone(server) and is_gone(wrapper))
+    assert (is_gone(server), is_gone(wrapper)) == (True, True)
 
 
 def test_output_without_a_newline_and_what_is_no_json_pass(wrapping):

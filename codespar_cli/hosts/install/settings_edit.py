@@ -11,11 +11,13 @@ import json
 import re
 from typing import Any
 
+from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.install.settings_text import Document, Node, parse
 
 Path = tuple[str | int, ...]
 _INDENTED = re.compile(r"\n([ \t]+)[^ \t\r\n]")
 _LINE_END = re.compile(r"[\r\n]")
+_LAST_LINE = re.compile(r"(\r\n|\r|\n)[ \t]*\Z")
 
 
 def insert(text: str, path: Path, value: Any, key: str | None = None) -> str:
@@ -75,8 +77,12 @@ def remove(text: str, path: Path, blank: str = "") -> str:
     number = path[-1] if isinstance(path[-1], int) else _last_number(parent, path[-1])
     child = parent.children[number]
     begins = _name_start(document, parent, number)
-    start = max([parent.start + 1, *_ends_before(document, parent, begins)])
     end = parent.commas[number] if number < len(parent.commas) else child.end
+    if len(parent.children) == 1:
+        written = _LINE_END.search(text[begins : parent.end]) is not None
+        inner = _emptied(text[parent.start + 1 : begins], text[end : parent.end - 1], blank, over_lines=written)
+        return text[: parent.start + 1] + inner + text[parent.end - 1 :]
+    start = max([parent.start + 1, *_ends_before(document, parent, begins)])
     if _ends_line(document, start) and not _LINE_END.match(text[end:].lstrip(" \t")):
         start = begins  # what follows would become part of the comment
     changed = text[:start] + text[end:]
@@ -84,7 +90,7 @@ def remove(text: str, path: Path, blank: str = "") -> str:
     if is_last and number > 0 and number >= len(parent.commas):
         place = parent.commas[number - 1]
         changed = changed[: place - 1] + changed[place:]
-    return _emptied(changed, path[:-1], blank) if len(parent.children) == 1 else changed
+    return changed
 
 
 def inner_of(text: str, path: Path) -> str | None:
@@ -95,16 +101,29 @@ def inner_of(text: str, path: Path) -> str | None:
     return text[node.start + 1 : node.end - 1]
 
 
-def _emptied(text: str, path: Path, blank: str) -> str:
-    """With the blanks of before in front of the closing bracket: what is put in stands behind the last comment."""
-    document = parse(text)
-    node = _at(document, path)
-    comments = [end for start, end in document.comments if node.start < start and end < node.end]
-    behind = max([node.start + 1, *comments])
-    old = blank[_comments_end(blank) :]
-    if _ends_line(document, behind) and not _LINE_END.match(old.lstrip(" \t")):
-        return text  # the bracket would become part of the comment
-    return text[:behind] + old + text[node.end - 1 :]
+def _emptied(before: str, behind: str, blank: str, over_lines: bool) -> str:
+    """What is left between brackets around an only child, from what stands before it and behind it.
+
+    Without comments that is `blank`, what stood there when they held nothing. Else it is what stands there without the
+    lines that came with the child: its own and, where `blank` does not end a line itself, the closing bracket's.
+    """
+    comments = _comments(before) + _comments(behind)
+    if not comments:
+        return blank
+    head, tail = (_LAST_LINE.sub("", before), _LAST_LINE.sub("", behind)) if over_lines else (before, behind)
+    if _LINE_END.search(blank[_comments_end(blank) :]):
+        tail = behind
+    # A line end that came with the child stays where a comment would swallow what follows.
+    candidates = (head + tail, head + behind, before + behind)
+    return next((inner for inner in candidates if _comments(inner) == comments), before + behind)
+
+
+def _comments(blank: str) -> list[str]:
+    """The comments among blanks; none where one of them does not end."""
+    try:
+        return [blank[start - 1 : end - 1] for start, end in parse(f"[{blank}]").comments]
+    except ConfigError:
+        return []
 
 
 def _ends_line(document: Document, place: int) -> bool:

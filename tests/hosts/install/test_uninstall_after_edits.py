@@ -130,6 +130,17 @@ def test_a_comment_that_was_put_behind_our_hook_does_not_swallow_the_bracket(tmp
     assert installed.uninstall() == b'{"theirs": 1, "hooks": {"PreToolUse": [ // by hand\n ]}}'
 
 
+@pytest.mark.parametrize(
+    "added, left",
+    [("// by hand\n", "// by hand\n"), (" // by hand", " // by hand\n  "), ("// by hand\r\n", "// by hand\r\n")],
+)
+def test_a_comment_above_our_hooks_keeps_the_line_end_it_came_with(tmp_path, added, left):
+    installed = Installed(tmp_path, "claude", b'{\n  "hooks": {},\n  "theirs": 1\n}')
+    changed = installed.path.read_bytes().replace(b'"hooks": {', b'"hooks": {' + added.encode())
+    installed.path.write_bytes(changed)
+    assert installed.uninstall().decode() == f'{{\n  "hooks": {{{left}}},\n  "theirs": 1\n}}'
+
+
 @st.composite
 def toml_edits(draw, text):
     newline = "\r\n" if "\r\n" in text else "\n"
