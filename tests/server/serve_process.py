@@ -82,12 +82,20 @@ def read_answer(connection, head_only=False):
     return code, headers, body
 
 
+def runs(pid):
+    """Whether there is such a process; one that has ended and that nobody has waited for yet is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def descendants(pid):
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:  # it has just ended
         return []
-    return [pid, *(each for child in children for each in descendants(int(child)))]
+    return [pid, *(each for child in children if runs(child) for each in descendants(int(child)))]
 
 
 class Server:

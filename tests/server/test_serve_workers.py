@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from doors_kit import PLUGINS as DOORS
 from doors_kit import TOKEN, written
-from serve_process import PLUGINS, ROOT, begin, fails, push, read_answer, request, serving, sign
+from serve_process import PLUGINS, ROOT, begin, fails, push, read_answer, request, runs, serving, sign
 
 from codespar_cli.server.serving import default_workers
 
@@ -32,16 +32,6 @@ def until(true, seconds=20.0):
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def alive(pids):
-    """Those that run; a zombie does not."""
-    found = []
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                found.append(pid)
-    return found
 
 
 @pytest.mark.parametrize(("option", "processes"), [(1, 1), (2, 3), (3, 4)])
@@ -123,6 +113,19 @@ def test_what_was_answered_is_there_once_though_acceptors_are_killed(tmp_path):
     assert set(answered) <= set(stored)
 
 
+def test_while_nobody_replaces_one_the_other_answers(tmp_path):
+    with serving(tmp_path, "--workers", "3") as server:
+        supervisor, (first, second) = server.pids[1], server.acceptors
+        os.kill(supervisor, signal.SIGSTOP)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: server.acceptors == [second])
+        for number in range(20):
+            assert server.post(push(number), f"d{number}")[0] == 200
+        os.kill(supervisor, signal.SIGCONT)
+        until(lambda: len(server.acceptors) == 2)
+        assert second in server.acceptors
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_none_outlives_the_main_process_and_its_port_is_free(tmp_path, number):
     with serving(tmp_path, "--workers", "3") as server, server.connect() as idle:
@@ -132,7 +135,7 @@ def test_none_outlives_the_main_process_and_its_port_is_free(tmp_path, number):
         server.process.wait(20)
         with serving(tmp_path, "--workers", "2", port=port) as other:
             assert other.post(push(), "again")[0] == 200
-        until(lambda: not alive(pids[1:]), 5)
+        until(lambda: not any(map(runs, pids[1:])), 5)
 
 
 def test_when_the_supervisor_is_killed_the_rest_ends_and_says_so(tmp_path):
@@ -141,7 +144,7 @@ def test_when_the_supervisor_is_killed_the_rest_ends_and_says_so(tmp_path):
         os.kill(pids[1], signal.SIGKILL)
         server.process.wait(20)
         _, said = server.process.communicate()
-        until(lambda: not alive(pids[1:]), 5)
+        until(lambda: not any(map(runs, pids[1:])), 5)
     assert server.process.returncode == 1
     assert b"the accepting processes were ended by somebody" in said
 
@@ -218,7 +221,7 @@ AGENTS = 12
 def test_agents_ask_while_acceptors_are_killed_and_the_budget_holds(tmp_path):
     """1.00 at 0.10 a call: what is allowed is never more, whoever dies."""
     written(tmp_path, plugins=DOORS)
-    allowed, lock, tries = [], threading.Lock(), [0]
+    allowed, refused, lock, tries = [], [], threading.Lock(), [0]
     environ = {"DOOR_TOKEN": TOKEN, "CODESPAR_STATE_DIR": str(tmp_path / "user")}
     with serving(tmp_path, "--workers", "3", plugins=DOORS, environ=environ) as server:
         stopping = threading.Event()
@@ -229,11 +232,8 @@ def test_agents_ask_while_acceptors_are_killed_and_the_budget_holds(tmp_path):
                     tries[0] += 1
                 with contextlib.suppress(OSError):
                     found = check(server, {"tool": "x", "agent": "one", "reserve": True})
-                    if found["allowed"]:
-                        with lock:
-                            allowed.append(found["reservation_id"])
-                    else:
-                        assert found["code"] == "budget_exceeded", found
+                    with lock:
+                        (allowed if found["allowed"] else refused).append(found["reservation_id"] or found["code"])
 
         agents = [threading.Thread(target=ask) for _ in range(AGENTS)]
         for agent in agents:
@@ -252,6 +252,7 @@ def test_agents_ask_while_acceptors_are_killed_and_the_budget_holds(tmp_path):
     assert said.count("an accepting process ended (signal 9)") == 4
     assert 0 < len(allowed) <= 10
     assert len(set(allowed)) == len(allowed)
+    assert set(refused) <= {"budget_exceeded", "policy_timeout"}  # a busy machine may take longer than 2 s
 
 
 def check(server, document):
