@@ -15,7 +15,7 @@ test: $(READY)
 	$(BIN)/pytest -q -n auto -m "not slow"
 
 test-all: $(READY)
-	$(BIN)/pytest -q -n auto
+	HYPOTHESIS_PROFILE=searching $(BIN)/pytest -q -n auto
 
 check: lint types imports test
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from codespar_cli.core.gate import Gate, Outcome
+    from codespar_cli.core.gate import Gate
     from codespar_cli.core.hooks import (
         CallContext,
         Health,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ToolCall,
         ToolMetric,
     )
+    from codespar_cli.core.outcome import Outcome
     from codespar_cli.core.registry import PluginRegistry, plugin_registry
     from codespar_cli.errors import ApprovalRequired, CallDenied, CodesparError, ConfigError
     from codespar_cli.startup import load
@@ -55,7 +56,8 @@ __all__ = [
 
 _HOMES = {
     "codespar_cli.errors": ("ApprovalRequired", "CallDenied", "CodesparError", "ConfigError"),
-    "codespar_cli.core.gate": ("Gate", "Outcome"),
+    "codespar_cli.core.gate": ("Gate",),
+    "codespar_cli.core.outcome": ("Outcome",),
     "codespar_cli.core.registry": ("PluginRegistry", "plugin_registry"),
     "codespar_cli.startup": ("load",),
     "codespar_cli.core.hooks": (

@@ -22,7 +22,7 @@ cli.hook_verdict hosts.dialects hosts.host_event core.nesting hosts.strict_event
 """
 JUDGED = """
 errors hosts.hook_state hosts.governed_places cli.hook_gate core.hashing hosts.open_calls core.calls
-core.sound_decision core.asking core.light_cache core.globs core.registry core.gate storage storage.file_facts
+core.sound_decision core.asking core.light_cache core.globs core.outcome core.registry core.gate storage storage.file_facts
 hosts.rules_in_force hosts.referee core.light_datetime core.clock cold_gate plugins plugins.policy
 plugins.policy.decision plugins.policy.decision.approval_state core.text plugins.policy.language
 plugins.policy.language.money plugins.policy.language.patterns plugins.policy.language.rules

@@ -108,9 +108,9 @@ class _Hook:
         from codespar_cli.hosts.referee import Referee
 
         state_dir = hook_state_dir()
-        gate = open_hook_gate(self._line, state_dir)
+        line = self._line = _in_workspace(self._line, event)
+        gate = open_hook_gate(line, state_dir)
         self._config = gate.config_path
-        line = self._line
         self._referee = Referee(
             gate,
             OpenCalls(state_dir),
@@ -156,6 +156,26 @@ class _Hook:
             )
         except BaseException:
             return  # the answer has been given
+
+
+def _in_workspace(line: HookLine, event: HostEvent) -> HookLine:
+    """Go where the project's plugins.toml is looked for, unless we are below it already. Raises OSError."""
+    place = event.workspace
+    if place is None or f"{_here()}/".startswith(f"{place.rstrip('/')}/"):
+        return line
+    named = line.config and os.path.abspath(line.config)  # noqa: PTH100  relative to where we were started
+    try:
+        os.chdir(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return line  # on another machine, perhaps: there are no rules to be found
+    return line._replace(config=named)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except OSError:
+        return ""
 
 
 def _stdin() -> bytes:

@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from codespar_cli.core.asking import ask, plainly, prepared, takes
-from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall, ToolMetric
+from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall
 from codespar_cli.core.globs import matches
-from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, replace
+from codespar_cli.core.light_typing import TYPE_CHECKING, ParamSpec, TypeVar, replace
+from codespar_cli.core.outcome import Outcome, Usage, metric_of, usage_of
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.sound_decision import BROKEN, GATE_STAGE, close_forgotten
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    from codespar_cli.core.calls import Cost, CostSource
+    from codespar_cli.core.calls import Cost
     from codespar_cli.core.guarded_call import GuardedCall
     from codespar_cli.core.hooks import IntegrationEvent
 
@@ -41,28 +41,6 @@ Protection: TypeAlias = "Callable[[ToolCall], PolicyDecision | None]"
 """The refusal of a call that changes what governs it (self_protection.py), or None. Must not raise."""
 
 POLICY_DEADLINE_S = 2.0
-
-
-class Outcome(NamedTuple):
-    """How a call ended. Latency in milliseconds; `cost=None` settles the hold at its estimate.
-
-    `is_spent` says that a call that failed has cost what it was to cost; otherwise its hold is given back.
-
-    `tokens_estimated` says that the tokens, and what a price table makes of them, are nobody's count. `result_bytes` is
-    the size of the result as JSON, `server` the MCP server that offers the tool.
-    """
-
-    success: bool = True
-    latency_ms: float = 0.0
-    cost: Cost | None = None
-    error_type: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    decision: PolicyDecision | None = None
-    tokens_estimated: bool = False
-    is_spent: bool = False
-    result_bytes: int | None = None
-    server: str | None = None
 
 
 class Gate:
@@ -178,7 +156,20 @@ class Gate:
         decision = outcome.decision
         if decision is None or decision.allowed:
             self._guarded("policy", lambda: self._settle(call, outcome, decision))
-        self._guarded("observability", lambda: self.registry.record_metric(_metric(plainly(call), outcome)))
+        self._tell(call, outcome)
+
+    def record_all(self, ended: Sequence[tuple[ToolCall, Outcome]]) -> None:
+        """`record` for each of these calls. A policy that offers it settles their holds in one go. Never raises."""
+        together = _offered(self.registry.policy, "record_usages")
+        usages = [usage_of(call, outcome) if callable(together) else None for call, outcome in ended]
+        held = [usage for usage in usages if usage is not None]
+        if held:
+            self._settle_all(together, held)
+        for (call, outcome), usage in zip(ended, usages, strict=True):
+            if usage is None:
+                self.record(call, outcome)
+            else:
+                self._tell(call, outcome)
 
     # ── what a call needs ──
 
@@ -308,19 +299,33 @@ class Gate:
             return
         refused = Outcome(success=False, error_type=decision.code)
         nothing_spent = replace(call, estimated_cost=None)
-        self._guarded("observability", lambda: self.registry.record_metric(_metric(nothing_spent, refused)))
+        self._guarded("observability", lambda: self.registry.record_metric(metric_of(nothing_spent, refused)))
 
     def _settle(self, call: ToolCall, outcome: Outcome, decision: PolicyDecision | None) -> object:
         registry, reservation = self.registry, decision.reservation_id if decision else None
-        if not outcome.success and not (outcome.is_spent and reservation is not None):
+        usage = usage_of(call, outcome)
+        if usage is not None and takes(registry.record_policy_usage, "reservation_id"):
+            return registry.record_policy_usage(*usage[:3], reservation_id=usage.reservation_id)
+        if not outcome.success and usage is None:
             return None if reservation is None else registry.release_policy_reservation(reservation)
         if reservation is None and decision is not None and getattr(registry.policy, "reserves", False) is True:
             return None  # nothing was held for this call; without an id another call's hold would be settled
         cost = outcome.cost if outcome.cost is not None else call.estimated_cost
-        if reservation is not None and takes(registry.record_policy_usage, "reservation_id"):
-            # None tells the policy to settle at what it holds: only it knows the estimate of its own price list.
-            return registry.record_policy_usage(call.agent_id, call.tool_name, cost, reservation_id=reservation)
         return None if cost is None else registry.record_policy_usage(call.agent_id, call.tool_name, cost)
+
+    def _tell(self, call: ToolCall, outcome: Outcome) -> None:
+        self._guarded("observability", lambda: self.registry.record_metric(metric_of(plainly(call), outcome)))
+
+    def _settle_all(self, together: Callable[[list[Usage]], Iterable[object]], usages: list[Usage]) -> None:
+        try:
+            answers = list(together(usages))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            answers = [error] * len(usages)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                self._count("policy", answer)
 
     def _guarded(self, kind: str, act: Callable[[], object]) -> None:
         try:
@@ -357,43 +362,3 @@ def _offered(policy: object, name: str) -> Any:
         raise
     except BaseException:  # its own property: as good as not offered
         return None
-
-
-def _metric(call: ToolCall, outcome: Outcome) -> ToolMetric:
-    cost, source = _known_cost(outcome.cost, call.estimated_cost)
-    if cost is None and outcome.tokens_estimated:
-        source = "estimated"
-    context, decision = call.context, outcome.decision
-    return ToolMetric(
-        tool_name=call.tool_name,
-        agent_id=call.agent_id,
-        latency_ms=outcome.latency_ms,
-        success=outcome.success,
-        cost=cost,
-        input_tokens=outcome.input_tokens,
-        output_tokens=outcome.output_tokens,
-        error_type=outcome.error_type,
-        tenant=context.tenant,
-        project=context.project,
-        session=context.session,
-        cost_source=source,
-        decision_id=decision.decision_id if decision else None,
-        arguments=context.args,
-        result_bytes=outcome.result_bytes,
-        server=outcome.server,
-    )
-
-
-def _known_cost(reported: Cost | None, estimated: Cost | None) -> tuple[Cost | None, CostSource]:
-    for cost, source in ((reported, "reported"), (estimated, "estimated")):
-        if cost is not None and _is_amount(cost):
-            return cost, source  # type: ignore[return-value]  # a literal from the tuple above
-    return None, "unknown"
-
-
-def _is_amount(cost: Cost) -> bool:
-    try:
-        amount = Decimal(str(cost))
-    except Exception:  # also what a cost of another's class raises: it is none that we know
-        return False
-    return not isinstance(cost, bool) and amount.is_finite() and amount >= 0

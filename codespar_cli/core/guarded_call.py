@@ -90,7 +90,7 @@ class GuardedCall:
         return self
 
     def _end(self, error: type[BaseException] | None) -> None:
-        from codespar_cli.core.gate import Outcome
+        from codespar_cli.core.outcome import Outcome
 
         if error is GeneratorExit:
             error = None  # the consumer has had enough: the tool did run

@@ -14,8 +14,9 @@ from __future__ import annotations
 import time
 
 from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall
-from codespar_cli.core.gate import Gate, Outcome
+from codespar_cli.core.gate import Gate
 from codespar_cli.core.light_typing import TYPE_CHECKING
+from codespar_cli.core.outcome import Outcome
 from codespar_cli.hosts.host_event import AFTER, BEFORE, ENDED, PERMISSION, HostEvent
 from codespar_cli.hosts.open_calls import OpenCall, OpenCalls
 from codespar_cli.hosts.rules_in_force import rules_in_force

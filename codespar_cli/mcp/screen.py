@@ -22,12 +22,14 @@ from codespar_cli.mcp.in_flight import InFlight
 from codespar_cli.mcp.lines import is_readable
 from codespar_cli.mcp.listing import Pages, without_tools
 from codespar_cli.mcp.message import CLIENT_KEY, Call, Message, Refused, read_message
+from codespar_cli.mcp.settlements import Settlements
 from codespar_cli.mcp.watcher import WatchedCall
 
 if TYPE_CHECKING:
     from codespar_cli.core.gate import Gate
     from codespar_cli.core.hooks import PolicyDecision, ToolCall
     from codespar_cli.mcp.bookkeeper import Bookkeeper
+    from codespar_cli.mcp.settlements import Ended
     from codespar_cli.mcp.watcher import Watcher
 
 T = TypeVar("T")
@@ -96,6 +98,7 @@ class Screen:
         self._turn = Lock()
         self.calls: InFlight[Asked] = InFlight()
         self._lists: InFlight[Listing] = InFlight()
+        self._settlements = Settlements(self._settle, bookkeeper)
 
     # ── from the client ──
 
@@ -218,6 +221,7 @@ class Screen:
             if result.cost_of(message) is not None or len(line) > _LARGE:
                 # Before anybody can ask again: what was told is counted. And large ones must not wait side by side.
                 self._close(asked, message, latency_ms)
+                self._settlements.flush()
             else:
                 self._books.add(lambda: self._close(asked, message, latency_ms))
             return line
@@ -268,7 +272,7 @@ class Screen:
         self._record(asked, result.Answer(False, error_type), latency_ms, spent=True)
 
     def _record(self, asked: Asked, answer: result.Answer, latency_ms: float, *, spent: bool) -> None:
-        from codespar_cli.core.gate import Outcome
+        from codespar_cli.core.outcome import Outcome
 
         outcome = Outcome(
             success=answer.success,
@@ -283,7 +287,10 @@ class Screen:
             result_bytes=answer.size,
             server=self._identity.server,
         )
-        self._in_turn(lambda: asked.gate.record(asked.call, outcome))
+        self._settlements.add(asked.gate, asked.call, outcome)
+
+    def _settle(self, gate: Gate, ended: list[Ended]) -> None:
+        self._in_turn(lambda: gate.record_all(ended))
 
     def _in_turn(self, act: Callable[[], T]) -> T:
         """One at a time: who finds a store locked comes back a millisecond later. Nobody waits long for that."""

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from codespar_cli.core.gate import Gate, Outcome
+from codespar_cli.core.gate import Gate
 from codespar_cli.core.hooks import CallContext, IntegrationEvent, PolicyDecision, ToolCall
+from codespar_cli.core.outcome import Outcome
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.errors import ApprovalRequired, CallDenied
 
@@ -289,6 +290,66 @@ def test_record_without_a_decision_settles_what_is_open():
     gate, policy, _ = gate_over(HELD)
     gate.record(ToolCall("a", "t"), Outcome(cost="2"))
     assert policy.settled == [(None, "2")]
+
+
+class Together(Scripted):
+    """Settles several holds at once."""
+
+    def __init__(self, answer, failing=None):
+        super().__init__(answer)
+        self.failing, self.together = failing, []
+
+    def record_usages(self, usages):
+        if self.failing == "all":
+            raise OSError
+        self.together.append(list(usages))
+        return [KeyError() if usage.reservation_id == self.failing else None for usage in usages]
+
+
+def ended(*outcomes):
+    return [(ToolCall("a", f"t{number}", "1"), outcome) for number, outcome in enumerate(outcomes)]
+
+
+def held(reservation, **fields):
+    return Outcome(decision=PolicyDecision(allowed=True, reservation_id=reservation), **fields)
+
+
+def test_calls_that_ended_are_settled_together_where_the_policy_can():
+    policy, recorder, registry = Together(HELD), Recorder(), PluginRegistry()
+    registry.register_policy(policy)
+    registry.register_observability(recorder)
+    Gate(registry).record_all(
+        ended(
+            held("rs-1", cost="2"),
+            held("rs-2", success=False),
+            held("rs-3", success=False, is_spent=True),
+            held(None),
+            Outcome(decision=PolicyDecision(allowed=False, reservation_id="rs-4")),
+            held("rs-5"),
+        )
+    )
+    assert policy.together == [[("a", "t0", "2", "rs-1"), ("a", "t2", "1", "rs-3"), ("a", "t5", "1", "rs-5")]]
+    assert (policy.released, policy.settled) == (["rs-2"], [(None, "1")])
+    assert [metric.tool_name for metric in recorder.metrics] == [f"t{number}" for number in range(6)]
+
+
+def test_together_comes_to_the_same_as_one_after_the_other():
+    outcomes = (held("rs-1"), held("rs-2", success=False), held("rs-3", cost="0.5"), held(None), Outcome(cost="3"))
+    alone, one, metrics = gate_over(HELD)
+    for call, outcome in ended(*outcomes):
+        alone.record(call, outcome)
+    plain, other, more = gate_over(HELD)
+    plain.record_all(ended(*outcomes))
+    assert (other.settled, other.released, more.metrics) == (one.settled, one.released, metrics.metrics)
+
+
+@pytest.mark.parametrize("failing, failures", [("all", {"policy": 2}), ("rs-2", {"policy": 1}), (None, {})])
+def test_what_could_not_be_settled_together_is_counted(failing, failures):
+    policy, registry = Together(HELD, failing), PluginRegistry()
+    registry.register_policy(policy)
+    gate = Gate(registry)
+    gate.record_all(ended(held("rs-1"), held("rs-2")))
+    assert gate.failures == failures
 
 
 class TestDecorator:

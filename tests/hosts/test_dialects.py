@@ -112,6 +112,30 @@ def test_copilot_is_told_which_event_it_is_where_it_does_not_say():
     assert problem(json.loads(answer.stdout), deny_schema("copilot", "permissionRequest")) is None
 
 
+def test_what_codex_asks_a_permission_for_is_the_call_that_it_asked_about():
+    golden = {event["hook_event_name"]: event for _, host, event, _ in GOLDEN if host == "codex"}
+    asked = golden["PermissionRequest"]
+    assert set(asked["tool_input"]) == {"command", "description"}
+    call = {**golden["PreToolUse"], "tool_name": "Bash", "tool_input": {"command": asked["tool_input"]["command"]}}
+    assert read("codex", asked).args == read("codex", call).args
+    mcp = {**asked, "tool_name": "mcp__tracker__open", "tool_input": {"description": "an argument of its own"}}
+    assert read("codex", mcp).args == mcp["tool_input"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "patch"),
+    [
+        ("apply_patch", '{"input": "*** Begin'),
+        ("apply_patch", "--- a/x"),
+        ("apply_patch", ""),
+        ("bash", "*** Begin Patch"),
+    ],
+)
+def test_copilots_bare_text_is_arguments_only_where_it_is_a_patch(tool, patch):
+    with pytest.raises(MalformedEvent, match="toolArgs"):
+        read("copilot", {**before("copilot"), "toolName": tool, "toolArgs": patch})
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_of_a_key_given_twice_the_last_is_judged(host):
     raw = json.dumps(before(host))

@@ -341,7 +341,9 @@ def _libraries(home: str, real: _Links) -> list[str]:
         trees.append(f"{home}/.local/lib/{version}/site-packages")
     for directory in {os.path.dirname(sys.executable), os.path.dirname(real(sys.executable))}:  # noqa: PTH120
         trees += [f"{directory}/{name}" for name in ("codespar", "python", "python3", version)]
-    return [*trees, f"{sys.prefix}/pyvenv.cfg"]
+    # Without `site` some versions do not know that they are in an environment: `sys.prefix` is not its directory then.
+    environment = os.path.dirname(os.path.dirname(sys.executable))  # noqa: PTH120
+    return [*trees, f"{sys.prefix}/pyvenv.cfg", f"{environment}/pyvenv.cfg"]
 
 
 def _address(text: str) -> str:

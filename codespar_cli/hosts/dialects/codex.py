@@ -2,7 +2,8 @@
 
 Its answers must hold no key that the schema does not name, never `ask`, and `allow` only to rewrite a call: each of those
 makes the answer invalid, and Codex then runs the tool. An allow is silence. Crashes and timeouts let the call pass; a hook's
-line that ends in `|| exit 2` denies after a crash. No event follows a call that failed.
+line that ends in `|| exit 2` denies after a crash. No event follows a call that failed. Before a shell command runs outside
+the sandbox a permission is asked for, with the agent's words for it beside the command: they are no argument of the call.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
     kind = _KINDS.get(name, BEFORE if "tool_name" in found else OTHER)
     if kind == OTHER:
         return HostEvent(HOST, OTHER, name)
+    tool, args = tool_name(found, "tool_name", name), arguments(found, "tool_input", name)
+    if kind == PERMISSION and tool == "Bash":
+        args = {key: value for key, value in args.items() if key != "description"}
     return HostEvent(
         HOST,
         kind,
         name,
-        tool=tool_name(found, "tool_name", name),
-        args=arguments(found, "tool_input", name),
+        tool=tool,
+        args=args,
         tool_use_id=text(found, "tool_use_id", name),
         session=text(found, "session_id", name),
         cwd=place(found, "cwd"),

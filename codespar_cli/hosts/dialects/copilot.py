@@ -3,6 +3,8 @@ code.visualstudio.com, "Hooks reference".
 
 How an event is named in the configuration decides what is sent. `preToolUse` gets camelCase fields and does not say which
 event it is: that is read off the fields, or told by `--event`. `PreToolUse` gets snake_case fields and the event's name.
+`apply_patch` is a tool without a schema: where every other tool has an object, or a text that holds one, it has the patch
+itself (seen with Copilot CLI 1.0.63, pbakaus/impeccable 279).
 Reports differ on whether an exit code other than 0 lets the call pass, so every deny is JSON with exit 0.
 """
 
@@ -39,6 +41,7 @@ _ABOUT_OTHERS = (
     "trigger",
     "notification_type",
 )
+_FREE_FORM, _PATCH = "apply_patch", "*** Begin Patch"
 _ENDED_BADLY = {
     "failure": "tool_error",
     "error": "tool_error",
@@ -63,7 +66,7 @@ def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
         FAILURE if error else kind,
         name,
         tool=tool_name(found, tool_key, name),
-        args=arguments(found, _arguments_key(found, snake=snake), name, spelled=True),
+        args=_arguments(found, tool_key, _arguments_key(found, snake=snake), name),
         tool_use_id=text(found, "tool_use_id" if snake else "toolCallId", name),
         session=text(found, "session_id" if "session_id" in found else "sessionId", name),
         cwd=place(found, "cwd"),
@@ -92,6 +95,14 @@ def _arguments_key(found: dict[str, Any], *, snake: bool) -> str:
     if snake:
         return "tool_input"
     return "toolInput" if "toolInput" in found and "toolArgs" not in found else "toolArgs"
+
+
+def _arguments(found: dict[str, Any], tool_key: str, key: str, name: str) -> dict[str, Any]:
+    """Raises MalformedEvent. A bare patch stands under the name that the tool gives it where it is called with an object."""
+    value = found.get(key)
+    if found.get(tool_key) == _FREE_FORM and type(value) is str and value.lstrip().startswith(_PATCH):
+        return {"input": value}
+    return arguments(found, key, name, spelled=True)
 
 
 def _error_in(found: dict[str, Any], result_key: str) -> str | None:

@@ -1,7 +1,8 @@
 """Cursor. Source: cursor.com/docs/hooks as third parties restate it, see docs/hosts.md; field names of Cursor 2.0 and later.
 
 With `failClosed` an empty stdout counts as a failure, so an allow is spelled out. `tool_input` is a text that holds JSON in
-some versions and an object in others, and on Windows a byte order mark comes first.
+some versions and an object in others, and on Windows a byte order mark comes first. Hooks of `~/.cursor/hooks.json` are
+started in `~/.cursor`, wherever the agent works: the workspace is told in the event.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
         args=args,
         tool_use_id=text(found, "tool_use_id", name),
         session=text(found, "conversation_id", name),
-        cwd=place(found, "cwd") or _workspace(found),
+        cwd=place(found, "cwd") or next(iter(_roots(found)), None),
         duration_ms=milliseconds(found, "duration"),
         error=error,
         result_bytes=next((size(found, key) for key in ("tool_output", "output", "result_json") if key in found), None),
+        workspace=_workspace(found),
     )
 
 
@@ -92,9 +94,16 @@ def _call(found: dict[str, Any], name: str) -> tuple[str, dict[str, Any]]:
     return tool, arguments(found, "tool_input", name, spelled=True)
 
 
-def _workspace(found: dict[str, Any]) -> str | None:
+def _roots(found: dict[str, Any]) -> list[str]:
     roots = found.get("workspace_roots")
-    return roots[0] if type(roots) is list and roots and type(roots[0]) is str else None
+    return [root for root in roots if type(root) is str and root] if type(roots) is list else []
+
+
+def _workspace(found: dict[str, Any]) -> str | None:
+    """Of several folders the one that the call's directory lies in, else the first."""
+    roots = [root for root in _roots(found) if root.startswith("/")]
+    here = f"{place(found, 'cwd') or ''}/"
+    return next((root for root in roots if here.startswith(f"{root.rstrip('/')}/")), next(iter(roots), None))
 
 
 def answer(event: HostEvent, decision: PolicyDecision | None) -> Answer:

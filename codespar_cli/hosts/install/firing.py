@@ -17,7 +17,7 @@ from codespar_cli.hosts.install.settings_file import SettingsFile
 from codespar_cli.hosts.install.settings_text import line_at, parse
 from codespar_cli.hosts.install.shims import interpreter_of, shim_at
 
-_EVERY_TOOL = frozenset((None, "", "*", ".*", ".+", "^.*$", "^.+$"))
+_EVERY_TOOL = frozenset(("", "*", ".*", ".+", "^.*$", "^.+$"))
 _ENDS_IN_DENY = ("exit 2", '"permissionDecision":"deny"')
 
 
@@ -76,14 +76,18 @@ def _one_problem(layout: Layout, one: Found, mend: str) -> Iterator[Finding]:
         yield error(f"the {one.event} hook is of the type `{handler['type']}`, expected `command`", mend)
     if one.call.host != layout.host:
         yield error(f"the {one.event} hook answers as `{one.call.host}`, expected `{layout.host}`", mend)
-    matcher = one.group.get("matcher")
-    if matcher not in _EVERY_TOOL:
+    matcher = one.group.get("matcher", "")
+    if not isinstance(matcher, str):
+        yield error(f"the {one.event} hook's `matcher` is {_shown(matcher)}, expected a text", mend)
+    elif matcher not in _EVERY_TOOL:
         yield error(f"the {one.event} hook has the matcher `{matcher}`: other tools are not asked about", mend)
     for key in ("async", "asyncRewake", "once", "if", "disabled"):
         if handler.get(key):
             yield error(f"the {one.event} hook has `{key}`: it does not hold up every call", mend)
-    timeout = handler.get(layout.timeout_key)
-    if isinstance(timeout, (int, float)) and timeout * layout.unit_s < LEAST_TIMEOUT_S:
+    timeout = handler.get(layout.timeout_key, LEAST_TIMEOUT_S / layout.unit_s)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        yield error(f"the {one.event} hook's `{layout.timeout_key}` is {_shown(timeout)}, expected a number", mend)
+    elif timeout * layout.unit_s < LEAST_TIMEOUT_S:
         shown = f"{timeout * layout.unit_s:g} s"
         yield error(f"the {one.event} hook has a timeout of {shown}, expected at least {LEAST_TIMEOUT_S:g} s", mend)
     yield from _fail_open(layout, one, mend)
@@ -120,6 +124,10 @@ def program_problems(call: HookCall, mend: str) -> Iterator[Finding]:
         started = interpreter_of(program)
         if started is not None and Path(started).is_absolute() and not os.access(started, os.X_OK):
             yield error(f"`{program}` is started by `{started}`, which is not there", mend)
+
+
+def _shown(value: Any) -> str:
+    return f"`{json.dumps(value)[:40]}`"
 
 
 def _plain(layout: Layout) -> str:

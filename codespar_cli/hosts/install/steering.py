@@ -3,6 +3,7 @@
 A probe brings its own configuration and cannot see them, so they are read. Claude Code puts the `env` of its settings into
 every hook (the settings type of npm @anthropic-ai/claude-agent-sdk 0.3.330). Gemini CLI reads the nearest `.env`
 (`findEnvFile` of packages/cli/src/config/settings.ts), Codex the one in its own directory (`load_dotenv` of codex-rs).
+Copilot's hooks may have an `env` and a `cwd` of their own (docs.github.com, "GitHub Copilot CLI hooks reference").
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ def steered(host: str, home: Path, here: Path, found: list[Found], environ: Mapp
         for match in _ON_LINE.finditer(" ".join(one.call.words)):
             name = match.group(1) or match.group(2)
             yield _led(f"the {one.event} hook's line sets `{name}`", f"codespar hosts install {host}")
+        for name in _moved(one.handler.get("env"), environ):
+            yield _led(f"the {one.event} hook's `env` sets `{name}`", f"codespar hosts install {host}")
+        if one.handler.get("cwd"):  # where the project's plugins.toml is looked for
+            yield _led(f"the {one.event} hook has a `cwd`", f"codespar hosts install {host}")
     yield from _options(found)
     said = Said()
     if host == "claude":

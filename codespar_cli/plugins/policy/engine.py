@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from codespar_cli.core.calls import CallContext, PolicyDecision
 from codespar_cli.core.clock import Clock, system_clock, to_micros
 from codespar_cli.core.light_typing import TYPE_CHECKING
-from codespar_cli.core.sound_decision import POLICY_ERROR, STORE_UNREACHABLE
-from codespar_cli.errors import CodesparError, StoreUnreachable
 from codespar_cli.plugins.policy.decision.approval_state import NO_ARGS
 from codespar_cli.plugins.policy.decision.call import Call, is_sound, problem_with, problem_with_context
 from codespar_cli.plugins.policy.decision.consideration import consider
@@ -32,7 +30,9 @@ if TYPE_CHECKING:
     from codespar_cli.core.administration.policy_simulation import Progress, Simulation
     from codespar_cli.core.calls import Cost
     from codespar_cli.core.hooks import Health
+    from codespar_cli.core.outcome import Usage
     from codespar_cli.core.services import Services
+    from codespar_cli.errors import CodesparError
     from codespar_cli.plugins.policy.approvals.notice import Notifier
     from codespar_cli.plugins.policy.stores.store import Transaction
 
@@ -244,6 +244,15 @@ class PolicyEngine:
             now=to_micros(self._clock()),
         )
 
+    def record_usages(self, usages: Sequence[Usage]) -> list[Settlement | CodesparError]:
+        """`record_usage` for each, in one transaction; what one raised stands in its place. Raises StoreError."""
+        from codespar_cli.plugins.policy.decision.usage import settle_all
+
+        now = to_micros(self._clock())
+        return settle_all(
+            self._address, self._policy_for(self._nobody), usages, self._nobody, space=self._space, now=now
+        )
+
     def release(self, reservation_id: str) -> bool:
         """Give a hold back. False when there is none open with this id. Raises StoreError."""
         from codespar_cli.plugins.policy.decision.usage import release
@@ -377,18 +386,9 @@ class PolicyEngine:
             transaction.keep_source(policy.hash, policy.source)
 
     def _broken(self, error: Exception, context: object) -> Ruling:
-        from codespar_cli.plugins.policy.decision.judge import JudgeError
+        from codespar_cli.plugins.policy.decision.failure import told_of
 
-        code = POLICY_ERROR
-        if isinstance(error, StoreUnreachable):
-            code, reason = STORE_UNREACHABLE, f"the policy's store cannot be reached: {error}"
-        elif isinstance(error, JudgeError):
-            reason = f"the policy could not be evaluated: {error}"
-        elif isinstance(error, CodesparError):
-            reason = f"the policy's store cannot be used: {error}"
-        else:
-            # The class alone: a message may hold what the call was about.
-            reason = f"the policy engine failed: {type(error).__name__}"
+        code, reason = told_of(error)
         try:
             now = to_micros(self._clock())
         except Exception:

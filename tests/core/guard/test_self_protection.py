@@ -252,3 +252,4 @@ def test_what_anybody_may_say_or_run(agent, command):
 def test_what_codespar_runs_on_is_not_written_by_a_command(agent, command):
     assert agent.runs(command.format(f"{Path(pytest.__file__).parents[1]}/apsw/__init__.py")) is not None
     assert agent.runs(command.format(sys.executable)) is not None
+    assert agent.runs(command.format(Path(sys.executable).parents[1] / "pyvenv.cfg")) is not None

@@ -151,6 +151,23 @@ def test_a_matcher_that_leaves_tools_out_is_found(home, host):
     assert any("has the matcher `Bash`" in one for one in errors(host_status(LAYOUTS[host], home.around())))
 
 
+@pytest.mark.parametrize("matcher", [["*"], {}, None, 5])
+def test_a_matcher_that_is_no_text_is_found(home, matcher):
+    installed(home, "claude")
+    home.change("claude", lambda said, hooks: hooks[0].update(matcher=matcher))
+    found = errors(host_status(LAYOUTS["claude"], home.around()))
+    assert [f"`matcher` is `{json.dumps(matcher)}`, expected a text" in one for one in found] == [True]
+
+
+@CASES
+@pytest.mark.parametrize("timeout", ["10", [10], None, True])
+def test_a_timeout_that_is_no_number_is_found(home, host, timeout):
+    key = LAYOUTS[host].timeout_key
+    status = changed(home, host, lambda handler: handler.update({key: timeout}))
+    assert f"the {LAYOUTS[host].judged} hook's `{key}` is `{json.dumps(timeout)}`, expected a number" in errors(status)
+    assert status.state == "not proved"
+
+
 @CASES
 def test_a_missing_event_is_found(home, host):
     installed(home, host)

@@ -67,6 +67,20 @@ def test_a_line_that_sets_where_the_configuration_is_found_is_not_proved(home, h
     assert any("hook's line sets `" in message for message in errors(status))
 
 
+@pytest.mark.parametrize("own", [{"env": {"HOME": "/elsewhere", "EDITOR": "vi"}}, {"cwd": "/elsewhere"}])
+def test_what_a_copilot_hook_says_of_its_own_surroundings_is_read(home, own):
+    status = changed(home, "copilot", lambda handler: handler.update(own))
+    assert status.state == "not proved"
+    assert ["hook's `env` sets `HOME`" in one or "hook has a `cwd`" in one for one in errors(status)] == [True]
+    home.install("copilot")
+    assert (status_of(home, "copilot").state, errors(status_of(home, "copilot"))) == ("proved", [])
+
+
+def test_variables_of_a_copilot_hook_that_lead_nowhere_are_nobodys_business(home):
+    status = changed(home, "copilot", lambda handler: handler.update(env={"EDITOR": "vi", "HOME": home.env["HOME"]}))
+    assert (status.state, errors(status)) == ("proved", [])
+
+
 @pytest.mark.parametrize(("host", "place"), [("gemini", ".gemini/.env"), ("gemini", ".env"), ("codex", ".codex/.env")])
 def test_a_file_of_variables_that_the_host_reads_is_read(home, host, place):
     installed(home, host)

@@ -129,10 +129,9 @@ def _budget_state(snapshot: Snapshot, rule: Budget, key: CounterKey, now: int) -
 
 
 def _overrun(snapshot: Snapshot, policy: Policy, keys: Iterable[CounterKey], now: int) -> int:
-    limits = {(rule.id, rule.window): rule.limit for rule in policy.budgets}
     worst = 0
     for key in keys:
-        limit = limits.get((key.rule, key.window))
+        limit = policy.limits.get((key.rule, key.window))
         if limit is not None:
             worst = max(worst, snapshot.state(key, now).used - limit)
     return worst

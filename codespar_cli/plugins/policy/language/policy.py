@@ -126,6 +126,7 @@ class Policy:
         self.source = source
         self.judge = judge
         self.plans: dict[tuple[str, str], Plan] = {}
+        self._limits: dict[tuple[str, str], int] | None = None
         self.index = RuleIndex(self.rules) if index is None else index
 
     def plan(self, agent: str, tool: str) -> Plan:
@@ -164,6 +165,13 @@ class Policy:
     @property
     def budgets(self) -> tuple[Budget, ...]:
         return _of(self.rules, Budget)
+
+    @property
+    def limits(self) -> dict[tuple[str, str], int]:
+        """What each budget allows, in micros, by its rule and window."""
+        if self._limits is None:
+            self._limits = {(rule.id, rule.window): rule.limit for rule in self.budgets}
+        return self._limits
 
 
 def _of(rules: Iterable[Rule], kind: type[R]) -> tuple[R, ...]:

@@ -107,6 +107,7 @@ class SqliteTransaction:
         self._execute = connection.execute
         self._stand: tuple[int, int, bytes] | None = None
         self._ids: dict[CounterKey, int] = {}
+        self._numbers: dict[str, int] = {}
         self._lapsed: tuple[int, dict[int, int]] | None = None
 
     # ── reading ──
@@ -344,10 +345,13 @@ class SqliteTransaction:
         """The number of the hold with this id. Those whose ids do not begin with theirs have numbers below zero."""
         if not id.isprintable():
             return None  # as for tokens of approvals
+        if id in self._numbers:
+            return self._numbers[id]
         serial = _serial_in(id)
         for where, bound in (("number = ?", (serial, id)), ("number < ?", (0, id))):
             for (number,) in self._execute(f"SELECT number FROM hold WHERE {where} AND id = ?", bound):  # noqa: S608
                 if type(number) is int:
+                    self._numbers[id] = number
                     return number
         return None
 

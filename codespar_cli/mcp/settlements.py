@@ -1,0 +1,45 @@
+"""Calls that have ended and are not settled yet: a few are settled together, since a transaction costs more than its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from codespar_cli.core.calls import ToolCall
+    from codespar_cli.core.gate import Gate
+    from codespar_cli.core.outcome import Outcome
+    from codespar_cli.mcp.bookkeeper import Bookkeeper
+
+Ended: TypeAlias = "tuple[ToolCall, Outcome]"
+TOGETHER = 16
+"""As long as these are being settled, the next call waits for the store."""
+
+
+class Settlements:
+    """`settle` is told each gate's own, in the order in which they ended. It must not raise."""
+
+    def __init__(self, settle: Callable[[Gate, list[Ended]], None], books: Bookkeeper) -> None:
+        self._settle = settle
+        self._books = books
+        self._waiting: list[tuple[Gate, Ended]] = []
+        self._lock = Lock()
+
+    def add(self, gate: Gate, call: ToolCall, outcome: Outcome) -> None:
+        """Settle it with those that end next, as soon as the bookkeeper has done what is there to do."""
+        with self._lock:
+            self._waiting.append((gate, (call, outcome)))
+            waiting = len(self._waiting)
+        if waiting >= TOGETHER:
+            self.flush()
+        elif waiting == 1:
+            self._books.add(self.flush)
+
+    def flush(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        while waiting:
+            gate = waiting[0][0]
+            self._settle(gate, [ended for of, ended in waiting if of is gate])
+            waiting = [one for one in waiting if one[0] is not gate]
