@@ -82,14 +82,27 @@ class Server(NamedTuple):
     @property
     def processor_s(self) -> float:
         """What it used so far, all its threads together."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return sum(map(_processor_s, processes_of(self.process.pid)))
 
     def rest(self) -> None:
         """Until it has nothing left to do."""
         used = -1.0
         while used != (used := self.processor_s):
             time.sleep(0.5)
+
+
+def processes_of(pid: int) -> list[int]:
+    """It and those that it started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return [pid]
+    return [pid, *(each for child in children for each in processes_of(int(child)))]
+
+
+def _processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Run(NamedTuple):

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from codespar_cli.core.services import Services
     from codespar_cli.doors.addresses import Doors
     from codespar_cli.mcp.watcher import Watcher
-    from codespar_cli.server.app import Address, App
+    from codespar_cli.server.app import Address
     from codespar_cli.storage.chain_files import ChainFile
     from codespar_cli.storage.postgres_chain import ServerChain
     from codespar_cli.webhooks.endpoints import Endpoints
+    from codespar_cli.webhooks.service import Service
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Gate:
@@ -133,10 +134,10 @@ def _server_chain(config: Config, environ: Mapping[str, str]) -> ServerChain | N
 
 
 class Receiving(NamedTuple):
-    """What `codespar serve` is made of: where deliveries are taken, and the application once there is a log."""
+    """What `codespar serve` is made of: where deliveries are taken, and the service once there is a log."""
 
     endpoints: Endpoints
-    app: Callable[[Callable[[str], None]], App]
+    service: Callable[[Callable[[str], None]], Service]
 
 
 def receiving(
@@ -169,7 +170,7 @@ def receiving(
     opened = _doors(config, services, gate, environ)
     scraped = _scraped(config, registry, services)
 
-    def app(log: Callable[[str], None]) -> App:
+    def made(log: Callable[[str], None]) -> Service:
         doors = None if opened is None else opened(log)
         routes = dispatching(config, services, store, log=log, known=known)
         # Without a route nobody would hear of it.
@@ -188,7 +189,7 @@ def receiving(
             more=(*scraped, *(() if doors is None else doors.addresses)),
         )
 
-    return Receiving(endpoints, app)
+    return Receiving(endpoints, made)
 
 
 def _doors(

@@ -28,7 +28,14 @@ class Headers(Mapping[str, str]):
         pairs = source.items() if isinstance(source, Mapping) else source
         if isinstance(pairs, str | bytes) or not hasattr(pairs, "__iter__"):
             return headers
+        known = headers._values
         for pair in pairs:
+            # As a server has them, which is what a delivery's cost is made of.
+            if type(pair) is tuple and len(pair) == 2 and type(pair[0]) is bytes and type(pair[1]) is bytes and pair[0]:
+                name, value = pair[0].decode("latin-1"), pair[1].decode("latin-1")
+                key = name.lower()
+                known[key] = (name, value if key not in known else f"{known[key][1]}, {value}")
+                continue
             if isinstance(pair, tuple | list) and len(pair) == 2:
                 name, values = pair
                 for value in values if isinstance(values, tuple | list) else (values,):

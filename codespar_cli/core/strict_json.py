@@ -38,10 +38,19 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise ValueError(f"not JSON: {error.msg.lower()} at line {error.lineno} column {error.colno}") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
-    # What opens fewer containers than that cannot nest them deeper; most payloads open few.
-    if decoded.count("{") + decoded.count("[") > max_depth and depth(value, max_depth) > max_depth:
+    if _may_nest(decoded) > max_depth and depth(value, max_depth) > max_depth:
         raise ValueError(f"nested deeper than {max_depth} levels")
     return value
+
+
+def _may_nest(text: str) -> int:
+    """No less than how deeply a document nests, found without walking it.
+
+    Wherever it is deepest, that many containers were opened before and are closed after: in the first half no more than
+    open there, in the second no more than close there. What stands in texts only makes it more.
+    """
+    half = len(text) // 2
+    return max(text.count("{", 0, half) + text.count("[", 0, half), text.count("}", half) + text.count("]", half))
 
 
 @cache

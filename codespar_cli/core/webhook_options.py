@@ -88,19 +88,22 @@ LEAST_RETENTION = timedelta(days=7)
 INBOX: dict[str, Check] = {"store": STORE, "retention": _retention}
 """Keys of `[integrations]` beside `active`, `tenants` and the providers' tables."""
 
+
+def _bounded(most: int) -> Check:
+    return simple(f"a whole number from 1 to {most}", lambda value: type(value) is int and 0 < value <= most)
+
+
+MOST_WORKERS = 4
 SERVE: Check = table(
     {
         "host": TEXT,
         "port": simple("a port, 0 to 65535", _is_port),
+        "workers": _bounded(MOST_WORKERS),
         "token": REFERENCE,
         "metrics_token": REFERENCE,
         "hosts": listing(simple("the name of a host, without a port", _is_host)),
     }
 )
-
-
-def _bounded(most: int) -> Check:
-    return simple(f"a whole number from 1 to {most}", lambda value: type(value) is int and 0 < value <= most)
 
 
 def _timeout(value: Any, path: Path) -> Iterator[Problem]:

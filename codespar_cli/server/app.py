@@ -58,7 +58,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, _NO_PARAMETERS)
-        response = await self._answered(request)
+        response = await answered(self._handle, request, self._log)
         if response is None:
             return
         headers = [
@@ -78,20 +78,9 @@ class App:
             await request.drain(_DRAINED, within_s=_DRAIN_S)
             await send({"type": "http.response.body", "body": b""})
 
-    async def _answered(self, request: Request) -> Response | None:
-        """None when nobody waits any more."""
-        try:
-            address, request.parameters = self._found(request.method, request.segments)
-            return await address.handler(request)
-        except Refused as error:
-            if error.status >= 500:
-                self._log(f"{error.status} to {request.client}: {error}")
-            return answer(error.status, error=error.told)._replace(headers=error.headers)
-        except Disconnected:
-            return None
-        except Exception as error:
-            self._log(f"500 to {request.client}: {type(error).__name__}")
-            return answer(500, error="internal error")
+    async def _handle(self, request: Request) -> Response:
+        address, request.parameters = self._found(request.method, request.segments)
+        return await address.handler(request)
 
     def _found(self, method: str, segments: Sequence[str]) -> tuple[Address, Mapping[str, str]]:
         """Raises Refused: 404 for no such address, 405 for another method."""
@@ -106,6 +95,21 @@ class App:
         if allowed:
             raise Refused(405, "another method", told="method not allowed", headers=(("allow", ", ".join(allowed)),))
         raise Refused(404, "no such address", told="not found")
+
+
+async def answered(handler: Handler, request: Request, log: Log) -> Response | None:
+    """What a handler answers or refuses; None when nobody waits any more."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        if error.status >= 500:
+            log(f"{error.status} to {request.client}: {error}")
+        return answer(error.status, error=error.told)._replace(headers=error.headers)
+    except Disconnected:
+        return None
+    except Exception as error:
+        log(f"500 to {request.client}: {type(error).__name__}")
+        return answer(500, error="internal error")
 
 
 def _match(pattern: Sequence[str], segments: Sequence[str]) -> Mapping[str, str] | None:

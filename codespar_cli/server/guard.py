@@ -81,17 +81,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         reading = self._reading_headers
-        if reading:
-            if self._patience is None:
-                self._be_patient()
-            if not self._may_grow_by(data):
-                self._refuse(_TOO_LARGE)
-                return
+        if reading and not self._may_grow_by(data):
+            self._refuse(_TOO_LARGE)
+            return
         self._completed, self._body = False, 0
         super().data_received(data)
         if self._completed:
             return  # what is left over is the next request's, and less than one read
         if self._reading_headers:
+            if self._patience is None and not self.transport.is_closing():
+                self._be_patient()  # most headers come in one piece, and need none
             self._grown_by(data)
         elif not reading:
             self._framing += len(data) - self._body * (1 + _FRAMING_PER_BYTE)
@@ -102,17 +101,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self._count(len(self.url), 0)
+        if len(self.url) > MAX_LINE:
+            raise ValueError  # what is raised in here, the parser hands to `data_received`
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4, len(name) + len(value) + 4)
-        super().on_header(name, value)
-
-    def _count(self, line: int, added: int) -> None:
-        """Exact where several requests came in one read. What is raised here, the parser hands to `data_received`."""
-        self._named += added
-        if line > MAX_LINE or self._named > MAX_HEADERS:
+        """Exact where several requests came in one read."""
+        size = len(name) + len(value) + 4
+        self._named += size
+        if size > MAX_LINE or self._named > MAX_HEADERS:
             raise ValueError
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():

@@ -163,13 +163,34 @@ class Request:
 
     def is_gone(self) -> bool:
         """Whether the sender has hung up, once its body was read to its end."""
+        found = self.at_hand()
+        return found is not None and found["type"] == "http.disconnect"
+
+    def at_hand(self) -> Message | None:
+        """What of the body has come, or the news that the sender has gone; None where that would have to be waited for."""
         waiting: Any = self._receive()
         try:
             waiting.send(None)
         except StopIteration as done:
-            return bool(done.value["type"] == "http.disconnect")
+            found: Message = done.value
+            return found
         waiting.close()
-        return False
+        return None
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or the news that the sender has gone."""
+        return await self._receive()
+
+    def facts(self) -> tuple[Any, ...]:
+        """All but the body, for another process."""
+        scope = self._scope
+        kept = {key: scope[key] for key in ("method", "path", "raw_path", "query_string") if key in scope}
+        return {**kept, "headers": [*scope["headers"]], "client": scope.get("client")}, dict(self.parameters)
+
+    @classmethod
+    def from_facts(cls, facts: tuple[Any, ...], receive: Receive) -> Request:
+        scope, parameters = facts
+        return cls(scope, receive, parameters)
 
     async def drain(self, limit: int, *, within_s: float) -> None:
         """Read on and forget, so that a sender who is still sending gets to read its answer."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codespar_cli.core.webhook_options import MOST_WORKERS
 from codespar_cli.errors import CodesparError, MissingExtra
 from codespar_cli.server.app import App, Log
 
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 DRAIN_S = 10
 """How long requests that are under way get to finish after SIGTERM."""
 _KEEP_ALIVE_S = 30
+_FREED_WITHIN_S = 1.0
+_LOOK_S = 0.02
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _OTHER_FILES = 100  # stores, pipes, what routes open
 
 
@@ -38,13 +46,27 @@ def listen(host: str, port: int, *, allow: Callable[[str], None] = lambda addres
         raise _cannot(host, port, error) from None
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(place)
+        _bind(found, place)
         # Two servers may bind before either listens; only the first may listen.
         found.listen(2048)
     except OSError as error:
         found.close()
         raise _cannot(host, port, error) from None
     return found
+
+
+def _bind(found: socket.socket, place: Any) -> None:
+    """Raises OSError. Those who accepted for a process that was killed may be a moment behind it."""
+    end = time.monotonic() + _FREED_WITHIN_S
+    while True:
+        try:
+            found.bind(place)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 def is_loopback(address: str) -> bool:
@@ -84,12 +106,14 @@ def run(
     app: App,
     listening: socket.socket,
     *,
-    ready: Callable[[str], None],
+    ready: Callable[[], None],
     stopping: Callable[[int], None] = lambda requests: None,
     log: Log,
+    ending: Ending | None = None,
+    share: int = 1,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is told the URL once requests are answered; `stopping`, after a signal, how
-    many requests are under way.
+    """Serve until SIGTERM or SIGINT, or, where there is an `ending`, until that is asked for. `ready` is called once requests are answered; `stopping`, after a signal, how
+    many requests are under way. `share` is how many processes share what connections there may be.
 
     The second signal ends the process at once, without another word: what was answered is durable.
     Raises MissingExtra, and what entering the application's life raises.
@@ -97,12 +121,12 @@ def run(
     require_extra()
     import uvicorn
 
-    from codespar_cli.server.guard import guarded
+    from codespar_cli.server.guard import MAX_CONNECTIONS, guarded
 
     _calm_the_collector()
     config = uvicorn.Config(
         app,
-        http=guarded(_files() - _OTHER_FILES),
+        http=guarded(min(_files() - _OTHER_FILES, MAX_CONNECTIONS // share)),
         ws="none",
         loop="auto",
         lifespan="off",
@@ -115,22 +139,37 @@ def run(
         timeout_graceful_shutdown=DRAIN_S,
     )
 
-    ending = _Ending()
+    found = Ending() if ending is None else ending
 
     async def serve() -> None:
-        server = _server(config, ending, stopping)
+        server = _server(config, found, stopping)
         async with app.alive():
-            teller = asyncio.create_task(_tell(server, lambda: ready(url_of(listening))))
+            teller = asyncio.create_task(_tell(server, ready))
             try:
                 await server.serve(sockets=[listening])
             finally:
                 teller.cancel()
 
-    with ending.by_signal(), _words_of_uvicorn(log), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with (
+        found.by_signal() if ending is None else nullcontext(),
+        _words_of_uvicorn(log),
+        asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+    ):
         runner.run(serve())
 
 
-class _Ending:
+def keep(work: Callable[[Ending], Coroutine[Any, Any, None]]) -> None:
+    """Run the process that keeps what others accept, until SIGTERM or SIGINT, which `work` finds out from what it is given.
+    The second signal ends it at once, and with it the others."""
+    from uvicorn.loops.auto import auto_loop_factory
+
+    _calm_the_collector()
+    ending = Ending()
+    with ending.by_signal(), asyncio.Runner(loop_factory=auto_loop_factory(use_subprocess=False)) as runner:
+        runner.run(work(ending))
+
+
+class Ending:
     """Whether a signal came, and whom to tell. It may come before there is a server."""
 
     def __init__(self) -> None:
@@ -140,6 +179,11 @@ class _Ending:
     def take(self, server: uvicorn.Server) -> None:
         self.server = server
         server.should_exit = self.asked
+
+    def ask(self) -> None:
+        self.asked = True
+        if self.server is not None:
+            self.server.should_exit = True
 
     @contextmanager
     def by_signal(self) -> Iterator[None]:
@@ -155,12 +199,10 @@ class _Ending:
     def _handle(self, number: int, _frame: object) -> None:
         if self.asked:
             os._exit(128 + number)
-        self.asked = True
-        if self.server is not None:
-            self.server.should_exit = True
+        self.ask()
 
 
-def _server(config: uvicorn.Config, ending: _Ending, stopping: Callable[[int], None]) -> uvicorn.Server:
+def _server(config: uvicorn.Config, ending: Ending, stopping: Callable[[int], None]) -> uvicorn.Server:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -198,6 +240,23 @@ async def _tell(server: uvicorn.Server, ready: Callable[[], None]) -> None:
     while not server.started:  # noqa: ASYNC110  uvicorn tells nobody
         await asyncio.sleep(0.01)
     ready()
+
+
+def default_workers() -> int:
+    """As many processes as this one may use processors, and not more than help. One where the system does not end those
+    that we begin together with us."""
+    if sys.platform != "linux":
+        return 1
+    return min(len(os.sched_getaffinity(0)), _quota(_QUOTA), MOST_WORKERS)
+
+
+def _quota(path: Path) -> int:
+    """Of how many processors a container may use the time, rounded up ("Control Group v2", cpu.max)."""
+    try:
+        allowed, period = path.read_text().split()
+        return -(-int(allowed) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # "max": as many as there are
+        return MOST_WORKERS
 
 
 def _files() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 KEPT_S = 30.0
 """A secret that was taken away stops being good after this."""
@@ -33,6 +33,11 @@ class Keys:
         self._values, self._fetched_at = tuple(values), self._clock()
 
     @property
+    def fetched_at(self) -> float:
+        """When those were fetched that are known, by the clock."""
+        return self._fetched_at
+
+    @property
     def latest(self) -> tuple[str, ...]:
         """What was fetched last, however long ago."""
         return self._values
@@ -43,13 +48,14 @@ class Keys:
 
     async def current(self) -> tuple[str, ...]:
         """Raises KeysUnavailable."""
-        return await self._not_older_than(KEPT_S)
+        return await self.not_older_than(KEPT_S)
 
     async def newest(self) -> tuple[str, ...]:
         """For when a signature fails with those that were at hand. Raises KeysUnavailable."""
-        return await self._not_older_than(SETTLED_S)
+        return await self.not_older_than(SETTLED_S)
 
-    async def _not_older_than(self, seconds: float) -> tuple[str, ...]:
+    async def not_older_than(self, seconds: float) -> tuple[str, ...]:
+        """Raises KeysUnavailable."""
         if self._clock() - self._fetched_at < seconds:
             return self._values
         async with self._turn:
@@ -66,4 +72,27 @@ class Keys:
             except Exception as error:
                 self._failed_at = self._clock()
                 raise KeysUnavailable(f"the secret cannot be fetched: {type(error).__name__}") from None
+            return self._values
+
+
+class AskedKeys(Keys):
+    """Those of another process, which fetches them for several; how old they are counts from its fetching.
+
+    `ask` is given how old they may be, and answers them with when they were fetched by the same clock, which the processes
+    of one machine share. Raises KeysUnavailable.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[float], Awaitable[tuple[tuple[str, ...], float]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(tuple, clock=clock)
+        self._ask = ask
+
+    async def not_older_than(self, seconds: float) -> tuple[str, ...]:
+        async with self._turn:
+            if self._clock() - self._fetched_at >= seconds:
+                self._values, self._fetched_at = await self._ask(seconds)
             return self._values

@@ -86,6 +86,11 @@ class Reader:
             self._bytes += fresh.size
         self._wake.set()
 
+    def look(self) -> None:
+        """There is something new in the store. Never waits."""
+        self._behind = True
+        self._wake.set()
+
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """Reading goes on inside. What is in memory is finished before it is left, the rest waits in the store."""
@@ -109,7 +114,8 @@ class Reader:
                 elif self._ending:
                     return
                 elif self._behind:
-                    self._behind = await self._catch_up()
+                    self._behind = False  # something may be said to be new meanwhile
+                    self._behind = await self._catch_up() or self._behind
                 else:
                     await self._rest(self._look_every_s)
             except CodesparError as error:

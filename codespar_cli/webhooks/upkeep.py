@@ -47,6 +47,11 @@ class Health:
 
     async def answer(self, _request: Request) -> Response:
         """Raises Refused (503)."""
+        await self.check()
+        return answer(200, status="ok")
+
+    async def check(self) -> None:
+        """Raises Refused (503)."""
         async with self._turn:
             if self._clock() - self._asked_at >= _PROBED_S:
                 self._trouble = await asyncio.to_thread(self._probed)
@@ -54,7 +59,6 @@ class Health:
         words = self._trouble or self._kept_out()
         if words is not None:
             raise Refused(503, f"the inbox cannot be written: {words}", told="the inbox cannot be written")
-        return answer(200, status="ok")
 
     def _kept_out(self) -> str | None:
         """What kept the last delivery out, while that is news."""

@@ -52,6 +52,16 @@ def request(body, delivery_id="d", path="/webhooks/github", version="1.1", **mor
     return head.encode("latin-1") + body
 
 
+def begin(connection, data):
+    """Send all of a request but the last ten bytes of its body, which are answered, once the server waits for them: other
+    requests that were answered say nothing of that, since another process may have done it."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    connection.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+    assert read_answer(connection)[0] == 100
+    connection.sendall(body[:-10])
+    return body[-10:]
+
+
 def read_answer(connection, head_only=False):
     """One answer: status, headers, body. Raises ConnectionError when there is none, or not all of it."""
     found = b""
@@ -70,6 +80,22 @@ def read_answer(connection, head_only=False):
             raise ConnectionError("closed in the body")
         body += part
     return code, headers, body
+
+
+def runs(pid):
+    """Whether there is such a process; one that has ended and that nobody has waited for yet is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid):
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has just ended
+        return []
+    return [pid, *(each for child in children if runs(child) for each in descendants(int(child)))]
 
 
 class Server:
@@ -91,17 +117,26 @@ class Server:
 
     @property
     def rss(self):
-        """Bytes of memory."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
-        return int(found[1]) * 1024
+        """Bytes of memory of all its processes; what several share counts once (PSS)."""
+        found = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids]
+        return sum(int(re.search(r"^Pss:\s+(\d+) kB", each, re.M)[1]) * 1024 for each in found)
+
+    @property
+    def pids(self):
+        """Its process, and those that it has begun, those that have begun them first."""
+        return descendants(self.process.pid)
+
+    @property
+    def acceptors(self):
+        return self.pids[2:]
 
     @property
     def starved(self):
-        """Seconds for which its event loop and this thread were ready to run, and others had the processors.
+        """Seconds for which its event loops and this thread were ready to run, and others had the processors.
 
         The second number of schedstat (kernel.org, "Scheduler Statistics"); 0 where the system does not tell.
         """
-        files = (Path(f"/proc/{self.process.pid}/schedstat"), Path("/proc/thread-self/schedstat"))
+        files = [*(Path(f"/proc/{pid}/schedstat") for pid in self.pids), Path("/proc/thread-self/schedstat")]
         return sum(int(file.read_text().split()[1]) for file in files if file.exists()) / 1e9
 
     def end(self, number=signal.SIGTERM):

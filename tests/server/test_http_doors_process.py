@@ -8,15 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from doors_kit import PLUGINS, RULES, TOKEN, is_allow, is_deny, pre, written
-from serve_process import fails, read_answer, serving
+from serve_process import begin, fails, read_answer, serving
 
 WITH_GITHUB = PLUGINS.replace("active = []", 'active = ["github"]\n[integrations.github]\nsecret = "env:GITHUB_HOOK"')
 
 
-def started(directory, *options, plugins=PLUGINS, rules=RULES, token=TOKEN):
-    written(directory, rules, plugins)
-    environ = {"DOOR_TOKEN": token, "CODESPAR_STATE_DIR": str(directory / "user")}
-    return serving(directory, *options, plugins=plugins, environ=environ)
+@pytest.fixture(params=["1", "3"], ids="workers {}".format)
+def started(request):
+    """Begins one process that does everything, or three of which two accept and the third has the gate."""
+
+    def start(directory, *options, plugins=PLUGINS, rules=RULES, token=TOKEN):
+        written(directory, rules, plugins)
+        environ = {"DOOR_TOKEN": token, "CODESPAR_STATE_DIR": str(directory / "user")}
+        return serving(directory, "--workers", request.param, *options, plugins=plugins, environ=environ)
+
+    return start
 
 
 def head(path, length, host="127.0.0.1", **more):
@@ -32,7 +38,7 @@ def post(server, path, body, **more):
         return read_answer(connection)
 
 
-def test_without_integrations_it_serves_agents(tmp_path):
+def test_without_integrations_it_serves_agents(tmp_path, started):
     with started(tmp_path) as server:
         assert post(server, "/v1/hook/claude", pre())[::2] == (200, b"")
         status, headers, body = post(server, "/v1/hook/claude", pre("Write", use="t2"))
@@ -50,7 +56,7 @@ def test_without_integrations_it_serves_agents(tmp_path):
     assert TOKEN not in said
 
 
-def test_without_a_token_the_doors_are_not_there(tmp_path):
+def test_without_a_token_the_doors_are_not_there(tmp_path, started):
     plugins = WITH_GITHUB.replace('token = "env:DOOR_TOKEN"', "port = 0")
     with started(tmp_path, plugins=plugins) as server:
         for path in ("/v1/check", "/v1/record", "/v1/hook/claude"):
@@ -66,7 +72,7 @@ def test_a_token_that_guards_nothing_is_refused(tmp_path, token):
     assert not token or token not in said
 
 
-def test_hostile_bodies_over_a_socket_are_denied(tmp_path):
+def test_hostile_bodies_over_a_socket_are_denied(tmp_path, started):
     bodies = [b"", b"null", b"[]", b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 60_000, json.dumps(pre()).encode() + b"x"]
     with started(tmp_path) as server:
         for body in bodies:
@@ -81,7 +87,7 @@ def test_hostile_bodies_over_a_socket_are_denied(tmp_path):
         assert is_allow("claude", post(server, "/v1/hook/claude", pre())[2])
 
 
-def test_a_slow_sender_is_denied_and_holds_nobody_up(tmp_path):
+def test_a_slow_sender_is_denied_and_holds_nobody_up(tmp_path, started):
     with started(tmp_path) as server, server.connect() as slow:
         slow.sendall(head("/v1/hook/claude", 100) + b"{")
         assert is_allow("claude", post(server, "/v1/hook/claude", pre())[2])
@@ -89,7 +95,7 @@ def test_a_slow_sender_is_denied_and_holds_nobody_up(tmp_path):
         assert (status, is_deny("claude", answer)) == (200, True)
 
 
-def test_one_budget_holds_for_many_connections(tmp_path):
+def test_one_budget_holds_for_many_connections(tmp_path, started):
     with started(tmp_path) as server:
         barrier = threading.Barrier(8)
 
@@ -104,19 +110,18 @@ def test_one_budget_holds_for_many_connections(tmp_path):
             assert sum(pool.map(run, range(8))) == 10
 
 
-def test_what_is_under_way_is_answered_before_the_end(tmp_path):
+def test_what_is_under_way_is_answered_before_the_end(tmp_path, started):
     raw = json.dumps(pre()).encode()
     with started(tmp_path) as server, server.connect() as connection:
-        connection.sendall(head("/v1/hook/claude", len(raw)) + raw[:10])
-        assert server.get("/healthz")[0] == 200  # the server has taken the first one by now
+        rest = begin(connection, head("/v1/hook/claude", len(raw)) + raw)
         server.process.send_signal(signal.SIGTERM)
-        connection.sendall(raw[10:])
+        connection.sendall(rest)
         assert read_answer(connection)[::2] == (200, b"")
         server.process.wait(20)
         assert server.process.returncode == 0
 
 
-def test_a_sender_that_hangs_up_ends_nothing(tmp_path):
+def test_a_sender_that_hangs_up_ends_nothing(tmp_path, started):
     raw = json.dumps(pre()).encode()
     with started(tmp_path) as server:
         for number in range(20):

@@ -46,8 +46,9 @@ def calls_in(text, parse):
     )
 
 
-def test_who_has_the_token_is_told_what_was_recorded_since(tmp_path):
-    with serving(tmp_path, plugins=OBSERVED, environ=ENVIRON) as server:
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_who_has_the_token_is_told_what_was_recorded_since(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers, plugins=OBSERVED, environ=ENVIRON) as server:
         authorized = f"Authorization: Bearer {TOKEN}"
         status, headers, body = get(server, authorized)
         assert (status, calls_in(body, parse_prometheus)) == (200, 0)
@@ -86,9 +87,11 @@ def test_nobody_else_is_told_anything(scraped_server, headers):
     assert found["www-authenticate"] == "Bearer"
 
 
-@pytest.fixture(scope="module")
-def scraped_server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("scraped"), plugins=OBSERVED, environ=ENVIRON) as server:
+@pytest.fixture(scope="module", params=["1", "3"], ids="workers {}".format)
+def scraped_server(tmp_path_factory, request):
+    """One process that does everything, and three of which two accept and the third scrapes."""
+    options = ("--workers", request.param)
+    with serving(tmp_path_factory.mktemp("scraped"), *options, plugins=OBSERVED, environ=ENVIRON) as server:
         yield server
 
 

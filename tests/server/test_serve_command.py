@@ -10,8 +10,10 @@ import threading
 import time
 
 import pytest
-from serve_process import PLUGINS, fails, listening, push, read_answer, request, serving, sign, spawn
+from serve_process import PLUGINS, begin, fails, listening, push, read_answer, request, serving, sign, spawn
 
+# One process that does everything, and three of which two accept: the promises are the same.
+both = pytest.mark.parametrize("workers", ["1", "3"])
 OPEN = PLUGINS.replace('secret = "env:GITHUB_HOOK"', "")
 
 
@@ -20,8 +22,9 @@ def stored(directory):
         return database.execute("SELECT id, delivery_id, status FROM delivery ORDER BY id").fetchall()
 
 
-def test_it_says_where_it_listens_and_answers(tmp_path):
-    with serving(tmp_path) as server:
+@both
+def test_it_says_where_it_listens_and_answers(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers) as server:
         assert server.get("/healthz")[::2] == (200, b'{"status":"ok"}')
         status, _, body = server.post(push())
         assert (status, json.loads(body)) == (200, {"status": "accepted", "id": 1})
@@ -41,8 +44,11 @@ def test_without_a_secret_it_does_not_start(tmp_path):
     assert "hint:" in said
 
 
-def test_a_provider_without_a_secret_is_left_out(tmp_path):
-    with serving(tmp_path, plugins=PLUGINS.replace('["github"]', '["github", "sentry"]')) as server:
+@both
+def test_a_provider_without_a_secret_is_left_out(tmp_path, workers):
+    with serving(
+        tmp_path, "--workers", workers, plugins=PLUGINS.replace('["github"]', '["github", "sentry"]')
+    ) as server:
         assert "`sentry` is not served: [integrations.sentry] has no `secret`" in server.said
         assert server.post(push(), path="/webhooks/sentry")[0] == 404
 
@@ -56,15 +62,18 @@ def test_a_reference_without_a_value_is_an_error(tmp_path, value, monkeypatch):
     assert "integrations.github.secret: `env:OTHER` has no value" in said
 
 
-def test_nothing_is_verified_on_loopback_only(tmp_path):
-    with serving(tmp_path, "--insecure-no-verify", plugins=OPEN) as server:
+@both
+def test_nothing_is_verified_on_loopback_only(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers, "--insecure-no-verify", plugins=OPEN) as server:
         assert server.post(push(), **{"X-Hub-Signature-256": None})[0] == 200
     with socket.socket() as other:  # it is refused before it could be found that the port is taken
         other.bind(("0.0.0.0", 0))
         other.listen()
         port = str(other.getsockname()[1])
         for host in ("0.0.0.0", "::", "192.0.2.7"):
-            code, said = fails(tmp_path, "--insecure-no-verify", "--host", host, "--port", port, plugins=OPEN)
+            code, said = fails(
+                tmp_path, "--workers", workers, "--insecure-no-verify", "--host", host, "--port", port, plugins=OPEN
+            )
             assert code == 2
             assert "--insecure-no-verify: expected a loopback address" in said
 
@@ -95,20 +104,22 @@ def test_where_nothing_is_verified_and_no_secret_is_meant_nothing_is_missed(tmp_
         ("Host", "127.evil.example"),
     ],
 )
-def test_a_web_page_cannot_send_where_nothing_is_verified(tmp_path, header, value):
+@both
+def test_a_web_page_cannot_send_where_nothing_is_verified(tmp_path, workers, header, value):
     """A form that a page of somebody's posts to loopback, and a name that was made to point there."""
-    with serving(tmp_path, "--insecure-no-verify", plugins=OPEN) as server:
+    with serving(tmp_path, "--workers", workers, "--insecure-no-verify", plugins=OPEN) as server:
         assert server.post(push(), **{"X-Hub-Signature-256": None, header: value})[0] == 403
         for host in ("localhost:8787", "127.0.0.1", "[::1]:8787"):
             assert server.post(push(), host, **{"X-Hub-Signature-256": None, "Host": host})[0] == 200
 
 
-def test_a_port_that_is_taken_is_said(tmp_path):
+@both
+def test_a_port_that_is_taken_is_said(tmp_path, workers):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        code, said = fails(tmp_path, "--port", str(port))
+        code, said = fails(tmp_path, "--workers", workers, "--port", str(port))
     assert code == 1
     assert said.splitlines()[0] == f"error: cannot listen on 127.0.0.1:{port}: address already in use"
 
@@ -144,18 +155,16 @@ def test_a_missing_extra_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_when_what_is_under_way_is_done(tmp_path, number):
-    with serving(tmp_path) as server, server.connect() as idle, server.connect() as busy:
-        body = push()
-        data = request(body)
-        busy.sendall(data[:-10])
-        assert server.get("/healthz")[0] == 200  # the server has seen what came before
+@both
+def test_a_signal_ends_it_when_what_is_under_way_is_done(tmp_path, workers, number):
+    with serving(tmp_path, "--workers", workers) as server, server.connect() as idle, server.connect() as busy:
+        rest = begin(busy, request(push()))
         idle.sendall(b"POST /webh")
         server.process.send_signal(number)
         with pytest.raises(OSError):
             while True:  # until it takes no more
                 socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
-        busy.sendall(data[-10:])
+        busy.sendall(rest)
         assert read_answer(busy)[0] == 200
         server.process.wait(20)
         code, said = server.end()
@@ -166,8 +175,11 @@ def test_a_signal_ends_it_when_what_is_under_way_is_done(tmp_path, number):
     assert len(stored(tmp_path)) == 1
 
 
-def test_its_end_names_what_routes_get(tmp_path):
-    with serving(tmp_path, plugins=PLUGINS + '[[routes]]\nname = "r"\nrun = ["true"]\n') as server:
+@both
+def test_its_end_names_what_routes_get(tmp_path, workers):
+    with serving(
+        tmp_path, "--workers", workers, plugins=PLUGINS + '[[routes]]\nname = "r"\nrun = ["true"]\n'
+    ) as server:
         code, said = server.end()
     assert code == 0
     assert said.endswith("\nstopping: no request is under way; what routes do gets 5 s\n")
@@ -185,13 +197,14 @@ attempts = 1
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_what_a_command_says_of_a_secret_is_neither_kept_nor_logged(tmp_path, ignored):
+@both
+def test_what_a_command_says_of_a_secret_is_neither_kept_nor_logged(tmp_path, workers, ignored):
     """Nor is a failure taken for success where whoever started it ignores what becomes of children."""
     secret = "a-secret-of-githubs"
     plugins = ROUTED.format(python=json.dumps(sys.executable), secret=json.dumps(secret))
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN) if ignored else None
     try:
-        process = spawn(tmp_path, "--port", "0", plugins=plugins, environ={"GITHUB_HOOK": secret})
+        process = spawn(tmp_path, "--workers", workers, "--port", "0", plugins=plugins, environ={"GITHUB_HOOK": secret})
     finally:
         if ignored:
             signal.signal(signal.SIGCHLD, before)
@@ -211,10 +224,10 @@ def test_what_a_command_says_of_a_secret_is_neither_kept_nor_logged(tmp_path, ig
         assert secret.encode() not in path.read_bytes()
 
 
-def test_the_second_signal_ends_it_at_once(tmp_path):
-    with serving(tmp_path) as server, server.connect() as busy:
-        busy.sendall(request(push())[:-10])
-        assert server.get("/healthz")[0] == 200
+@both
+def test_the_second_signal_ends_it_at_once(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers) as server, server.connect() as busy:
+        begin(busy, request(push()))
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(OSError):
             while True:
@@ -223,7 +236,8 @@ def test_the_second_signal_ends_it_at_once(tmp_path):
         assert server.process.wait(5) == 128 + signal.SIGTERM
 
 
-def test_one_event_sent_200_times_across_a_crash_is_stored_once(tmp_path):
+@both
+def test_one_event_sent_200_times_across_a_crash_is_stored_once(tmp_path, workers):
     """16 senders, each of whom tries again until it is answered 200; the server is killed in the middle."""
     body, answers, lock = push(), [], threading.Lock()
     half = threading.Event()
@@ -246,7 +260,7 @@ def test_one_event_sent_200_times_across_a_crash_is_stored_once(tmp_path):
             except OSError:
                 place["again"].wait(20)
 
-    with serving(tmp_path) as first:
+    with serving(tmp_path, "--workers", workers) as first:
         place.update(port=first.port, again=threading.Event())
         threads = [threading.Thread(target=sender, args=(13 if number < 8 else 12,)) for number in range(16)]
         for thread in threads:
@@ -254,7 +268,7 @@ def test_one_event_sent_200_times_across_a_crash_is_stored_once(tmp_path):
         assert half.wait(30)
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
-        with serving(tmp_path, port=first.port) as second:
+        with serving(tmp_path, "--workers", workers, port=first.port) as second:
             place["again"].set()
             for thread in threads:
                 thread.join(30)
@@ -265,7 +279,8 @@ def test_one_event_sent_200_times_across_a_crash_is_stored_once(tmp_path):
     assert stored(tmp_path) == [(1, "the-one", "dispatched")]
 
 
-def test_every_acknowledged_delivery_survives_a_crash(tmp_path):
+@both
+def test_every_acknowledged_delivery_survives_a_crash(tmp_path, workers):
     acknowledged, lock, enough = set(), threading.Lock(), threading.Event()
 
     def sender(port, number):
@@ -282,7 +297,7 @@ def test_every_acknowledged_delivery_survives_a_crash(tmp_path):
         except OSError:
             return
 
-    with serving(tmp_path) as server:
+    with serving(tmp_path, "--workers", workers) as server:
         threads = [threading.Thread(target=sender, args=(server.port, number)) for number in range(16)]
         for thread in threads:
             thread.start()
@@ -290,15 +305,16 @@ def test_every_acknowledged_delivery_survives_a_crash(tmp_path):
         server.process.kill()
         for thread in threads:
             thread.join(30)
-    with serving(tmp_path) as server:
+    with serving(tmp_path, "--workers", workers) as server:
         assert server.end()[0] == 0  # which reads what was left before it ends
     found = {name for _, name, _ in stored(tmp_path)}
     assert acknowledged <= found
     assert len(found) == len(stored(tmp_path))
 
 
-def test_a_captured_body_under_a_new_id_is_kept_and_marked(tmp_path):
-    with serving(tmp_path) as server:
+@both
+def test_a_captured_body_under_a_new_id_is_kept_and_marked(tmp_path, workers):
+    with serving(tmp_path, "--workers", workers) as server:
         assert json.loads(server.post(push(), "one")[2])["status"] == "accepted"
         assert json.loads(server.post(push(), "two")[2])["status"] == "suspected_replay"
         server.end()
@@ -306,12 +322,13 @@ def test_a_captured_body_under_a_new_id_is_kept_and_marked(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/unshare"), reason="root writes everywhere")
-def test_a_store_that_cannot_be_written_is_503_until_it_can(tmp_path):
+@both
+def test_a_store_that_cannot_be_written_is_503_until_it_can(tmp_path, workers):
     """A directory in the place of the database: nobody can write there, not even root."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     (state / "inbox.db").mkdir()
-    with serving(tmp_path) as server:
+    with serving(tmp_path, "--workers", workers) as server:
         assert server.get("/healthz")[0] == 503
         status, headers, body = server.post(push())
         assert (status, json.loads(body)) == (503, {"error": "not stored"})
@@ -323,11 +340,12 @@ def test_a_store_that_cannot_be_written_is_503_until_it_can(tmp_path):
     assert "503 to 127.0.0.1: not stored: " in said
 
 
-def test_a_full_disk_is_503_until_there_is_room(tmp_path):
+@both
+def test_a_full_disk_is_503_until_there_is_room(tmp_path, workers):
     """Files of this process may not grow beyond a limit, which is lifted later: what a full disk does to SQLite."""
     import resource
 
-    with serving(tmp_path) as server:
+    with serving(tmp_path, "--workers", workers) as server:
         assert server.post(push(0), "0")[0] == 200
         pid = server.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
@@ -343,11 +361,12 @@ def test_a_full_disk_is_503_until_there_is_room(tmp_path):
     assert kept == {"0", "99", *(str(number) for number, status in enumerate(statuses, 1) if status == 200)}
 
 
-def test_on_a_full_disk_it_is_not_well_however_little_still_fits(tmp_path):
+@both
+def test_on_a_full_disk_it_is_not_well_however_little_still_fits(tmp_path, workers):
     """A large delivery finds no room, a page would: it is not well until a delivery is stored again."""
     import resource
 
-    with serving(tmp_path) as server:
+    with serving(tmp_path, "--workers", workers) as server:
         assert server.post(push(0), "0")[0] == 200
         assert server.get("/healthz")[0] == 200
         before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))

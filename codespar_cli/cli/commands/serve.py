@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from threading import active_count
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +12,14 @@ import typer
 from codespar_cli.cli.session import Session
 from codespar_cli.cli.standing_gate import standing_gate
 from codespar_cli.core.text import visible
+from codespar_cli.core.webhook_options import MOST_WORKERS
 from codespar_cli.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    import socket
+
     from codespar_cli.webhooks.endpoints import Endpoints
+    from codespar_cli.webhooks.service import Service
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 HOST, PORT = "127.0.0.1", 8787
@@ -23,6 +30,10 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help=f"where to listen, else {HOST}")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, metavar="N", help=f"else {PORT}")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, metavar="N", help=f"processes; else one a core, at most {MOST_WORKERS}"),
+    ] = None,
     insecure_no_verify: Annotated[
         bool, typer.Option("--insecure-no-verify", help="take deliveries of anybody, on loopback only")
     ] = False,
@@ -33,7 +44,7 @@ def serve(
     hosts ask the policy at /v1.
     """
     from codespar_cli.server.log import PacedLog
-    from codespar_cli.server.serving import listen, require_extra, run
+    from codespar_cli.server.serving import default_workers, listen, require_extra, run, url_of
     from codespar_cli.startup import receiving
 
     session: Session = context.obj
@@ -45,7 +56,7 @@ def serve(
     if "token" not in session.config.serve:
         _refuse_without_secrets(found.endpoints, session)
     log = PacedLog(session.terminal.note)
-    served = found.app(log)  # what a route names and nobody has is told before we listen
+    served = found.service(log)  # what a route names and nobody has is told before we listen
     settings = session.config.serve
     listening = listen(
         settings.get("host", HOST) if host is None else host,
@@ -55,15 +66,46 @@ def serve(
     with listening:
         for line in found.endpoints.left_out:
             session.terminal.note(line)
-        run(
-            served,
-            listening,
-            ready=lambda url: _tell(session, found.endpoints, url),
-            stopping=lambda requests: session.terminal.note(_stopping(requests, bool(session.config.routes))),
-            log=log,
-        )
+        ready = partial(_tell, session, found.endpoints, url_of(listening))
+        stopping = partial(_say_stopping, session)
+        count = workers or settings.get("workers") or (default_workers() if found.endpoints.served else 1)
+        if count > 1 and active_count() > 1:
+            # A copy has none of them, and for ever holds the locks that they held.
+            session.terminal.note("a plugin has begun a thread: one process does everything")
+            count = 1
+        if count == 1:
+            run(served.app, listening, ready=ready, stopping=stopping, log=log)
+        else:
+            _keep(served, listening, count - 1, session, found.endpoints, ready, stopping)
         log.flush()
     return 0
+
+
+def _keep(
+    served: Service,
+    listening: socket.socket,
+    count: int,
+    session: Session,
+    endpoints: Endpoints,
+    ready: Callable[[], None],
+    stopping: Callable[[int], None],
+) -> None:
+    """Other processes accept, this one keeps."""
+    from codespar_cli.server.acceptors import supervised
+    from codespar_cli.server.serving import Ending, keep
+    from codespar_cli.webhooks.accepting import accept
+
+    supervisor = supervised(count, listening, partial(accept, endpoints, served.kept, session.clock, count))
+    listening.close()
+
+    async def work(ending: Ending) -> None:
+        async with served.app.alive():
+            await served.keeping.serve(supervisor, count, ending, ready=ready, stopping=stopping)
+
+    try:
+        keep(work)
+    finally:
+        supervisor.end()
 
 
 def _port(option: int | None, configured: int) -> int:
@@ -96,6 +138,10 @@ def _refuse_beyond_loopback(address: str) -> None:
             "--insecure-no-verify: expected a loopback address, found one that others can reach",
             hint=f"codespar serve --host {HOST} --insecure-no-verify",
         )
+
+
+def _say_stopping(session: Session, requests: int) -> None:
+    session.terminal.note(_stopping(requests, bool(session.config.routes)))
 
 
 def _stopping(requests: int, routes: bool) -> str:

@@ -63,8 +63,14 @@ class GroupCommit:
     async def submit(self, arrival: Arrival) -> Accepted:
         """Answers when the arrival is durable. One that is given up, or cancelled, may be stored all the same.
 
-        Raises StoreBusy with the code `inbox_full` when too much waits already, StoreError `inbox_closed` after `close`,
-        and what the store raises.
+        Raises what `begin` raises, and what the store raises.
+        """
+        return await self.begin(arrival)
+
+    def begin(self, arrival: Arrival) -> asyncio.Future[Accepted]:
+        """The same for who does not wait: the future has the answer, or what the store raised.
+
+        Raises StoreBusy with the code `inbox_full` when too much waits already, StoreError `inbox_closed` after `close`.
         """
         size = len(arrival.raw)
         if self._closing:
@@ -78,7 +84,7 @@ class GroupCommit:
         self._bytes += size
         (self._large if size > _LARGE else self._waiting).append(waiting)
         self._wake.set()
-        return await waiting.answer
+        return waiting.answer
 
     async def close(self, within: float = 10.0) -> bool:
         """Take no more, and write what waits; whether all of it was written within so many seconds.
