@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codespar_cli.core.hooks import CallContext, PolicyDecision
+from codespar_cli.core.outcome import Usage
 from codespar_cli.testing.hostile import TEXTS, threads
 
 _COSTS: tuple[Any, ...] = (
@@ -83,6 +84,17 @@ class PolicyContract:
         for cost in (Decimal("0.01"), 0.01, "0.01", 0):
             decision = hook.evaluate(self.agent, self.tool, cost)
             record(self.agent, self.tool, cost, reservation_id=decision.reservation_id)
+
+    def test_usages_settled_together_are_each_answered(self, tmp_path: Path) -> None:
+        hook = self.make(tmp_path)
+        together = getattr(hook, "record_usages", None)
+        if together is None:
+            return
+        held = [hook.evaluate(self.agent, self.tool, "0.01").reservation_id for _ in range(3)]
+        usages = [Usage(self.agent, self.tool, None, reservation or "never-given") for reservation in (*held, None)]
+        answers = list(together(usages))
+        assert len(answers) == len(usages)
+        assert isinstance(answers[-1], Exception), "what nobody held cannot be settled"
 
     def test_a_hold_can_be_given_back(self, tmp_path: Path) -> None:
         hook = self.make(tmp_path)
