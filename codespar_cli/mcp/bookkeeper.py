@@ -30,6 +30,7 @@ class Bookkeeper:
         self._latest = 0.0
         self._news = Event()
         self._closing = Event()
+        self._round_off: Task | None = None
         self._thread = Thread(target=self._work, name="bookkeeper", daemon=True)
         self._thread.start()
 
@@ -41,6 +42,10 @@ class Bookkeeper:
         self._tasks.append((self._latest, task))
         if not self._news.is_set():  # to wake it for every task would be to have it run between two calls
             self._news.set()
+
+    def round_off_with(self, task: Task) -> None:
+        """Done behind every run of tasks, before the next is waited for: what they left to be done together."""
+        self._round_off = task
 
     def close(self, patience_s: float) -> bool:
         """Finish what waits. Whether all of it was done in time."""
@@ -61,7 +66,13 @@ class Bookkeeper:
                 elif self._is_quiet():
                     self._do(self._tasks.popleft()[1])
                 else:
+                    self._end_run()
                     self._closing.wait(QUIET_S)
+            self._end_run()
+
+    def _end_run(self) -> None:
+        if self._round_off is not None:
+            self._do(self._round_off)
 
     def _is_late(self) -> bool:
         return self._closing.is_set() or monotonic() - self._tasks[0][0] >= LONGEST_WAIT_S

@@ -18,23 +18,24 @@ TOGETHER = 16
 
 
 class Settlements:
-    """`settle` is told each gate's own, in the order in which they ended. It must not raise."""
+    """`settle` is told each gate's own, in the order in which they ended. It must not raise.
+
+    What `add` is told on the bookkeeper's thread is settled when that comes to the end of what is there to do.
+    """
 
     def __init__(self, settle: Callable[[Gate, list[Ended]], None], books: Bookkeeper) -> None:
         self._settle = settle
-        self._books = books
+        books.round_off_with(self.flush)
         self._waiting: list[tuple[Gate, Ended]] = []
         self._lock = Lock()
 
     def add(self, gate: Gate, call: ToolCall, outcome: Outcome) -> None:
-        """Settle it with those that end next, as soon as the bookkeeper has done what is there to do."""
+        """Settle it with those that ended next to it."""
         with self._lock:
             self._waiting.append((gate, (call, outcome)))
             waiting = len(self._waiting)
         if waiting >= TOGETHER:
             self.flush()
-        elif waiting == 1:
-            self._books.add(self.flush)
 
     def flush(self) -> None:
         with self._lock:

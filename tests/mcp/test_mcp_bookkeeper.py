@@ -1,5 +1,6 @@
 """Books are kept when nothing passes; what has waited too long is done, with all that waits behind it."""
 
+from queue import SimpleQueue
 from threading import Event
 
 import pytest
@@ -46,6 +47,19 @@ def test_what_is_late_is_done_with_all_that_waits_behind_it(books, now):
     now[0] += QUIET_S / 2  # the first is late now, and calls still follow each other
     assert last.wait(PATIENCE_S)
     assert done == ["old", *range(20)]
+
+
+def test_every_run_is_rounded_off_before_the_next_is_waited_for(books, now):
+    done, seen = [], SimpleQueue()
+    books.round_off_with(lambda: seen.put(list(done)))
+    books.add(lambda: done.append("old"))
+    now[0] += LONGEST_WAIT_S - QUIET_S / 2
+    books.add(lambda: done.append("second"))
+    now[0] += QUIET_S / 2  # the first is late, and calls still follow each other
+    assert ["old", "second"] in iter(lambda: seen.get(timeout=PATIENCE_S), None)
+    books.add(lambda: done.append("third"))
+    now[0] += QUIET_S
+    assert ["old", "second", "third"] in iter(lambda: seen.get(timeout=PATIENCE_S), None)
 
 
 def test_what_a_task_raises_is_counted_and_stops_nothing(books, now):

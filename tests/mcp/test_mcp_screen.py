@@ -62,6 +62,10 @@ class Books:
             task()
         if self.tasks:
             self.do()
+        self.round_off()
+
+    def round_off_with(self, task):
+        self.round_off = task
 
 
 class Watching:
