@@ -16,16 +16,7 @@ def main() -> None:
     from codespar_cli.hook_start import begin
 
     begin()
-    try:
-        import apsw
-    except ImportError:  # where codespar is run from its sources, it lies beside the interpreter, or where `site` says
-        sys.path.append(_libraries())
-        try:
-            import apsw  # noqa: F401
-        except ImportError:
-            from site import main as look_around
-
-            look_around()
+    _find_libraries()
     sys.argv.insert(1, "hook")
     from codespar_cli.__main__ import fill_closed_descriptors
 
@@ -35,10 +26,20 @@ def main() -> None:
     hook(sys.argv[1:])
 
 
-def _libraries() -> str:
-    """Of the environment that the interpreter is of: `site` would look there, too, and take a fifth of our time for it."""
-    environment = sys.executable.rpartition("/bin/")[0]
-    return f"{environment}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+def _find_libraries() -> None:
+    """Where codespar was installed, all that we need lies beside us. Its sources lie elsewhere."""
+    from os.path import isdir  # which `hook_start` has imported
+
+    if isdir(f"{_HERE}/apsw"):  # noqa: PTH112
+        return
+    environment, version = sys.executable.rpartition("/bin/")[0], f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = f"{environment}/lib/{version}/site-packages"
+    if isdir(f"{beside}/apsw"):  # noqa: PTH112
+        sys.path.append(beside)
+    else:  # `site` looks there as well, and further; it takes a tenth of our time
+        from site import main as look_around
+
+        look_around()
 
 
 def _refuse(reason: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from codespar_cli.core.light_datetime import UTC, datetime, timedelta
 from codespar_cli.core.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
 Clock: TypeAlias = "Callable[[], datetime]"

@@ -13,8 +13,6 @@ call: their failures are counted in `failures`.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from codespar_cli.core.asking import ask, plainly, prepared, takes
 from codespar_cli.core.calls import CallContext, PolicyDecision, ToolCall
@@ -23,8 +21,10 @@ from codespar_cli.core.light_typing import TYPE_CHECKING, ParamSpec, TypeVar, re
 from codespar_cli.core.outcome import Outcome, Usage, metric_of, usage_of
 from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.core.sound_decision import BROKEN, GATE_STAGE, close_forgotten
+from codespar_cli.core.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from codespar_cli.core.calls import Cost
@@ -73,7 +73,7 @@ class Gate:
         """Every file that the rules are in, plugins.toml among them, absolute."""
         self.protection: Protection | None = None
         """What no policy can allow: asked first."""
-        self.failures: Counter[str] = Counter()
+        self.failures = Tally()
         self.last_failure: dict[str, str] = {}
         self.timer = timer
         self._agents = agents or {}

@@ -10,13 +10,12 @@ a segment may be empty, as in `deploy/`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from codespar_cli.core.light_cache import lru_cache
 from codespar_cli.core.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Callable
     from typing import TypeAlias
 
 Matcher: TypeAlias = "Callable[[str], bool]"

@@ -7,13 +7,13 @@ catches nothing and adds nothing. What to do when a hook misbehaves is the gate'
 from __future__ import annotations
 
 from _thread import allocate_lock  # what `threading.Lock` is
-from collections.abc import Mapping
 
 from codespar_cli.core.calls import PolicyDecision
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.errors import DuplicatePlugin, InvalidPlugin, RegistrySealed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from codespar_cli.core.calls import CallContext, Cost, ToolCall, ToolMetric

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A transaction of another lasts about as long as a timer needs to fire, so the first attempts only give way.
 _YIELDS = 300

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import apsw
 
 from codespar_cli.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def switch_to_wal(connection: apsw.Connection, path: str, lasts: Callable[[], bool]) -> bool:

@@ -7,8 +7,6 @@ the record is written in the same transaction. Whatever goes wrong on the way is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
 from codespar_cli.core.calls import CallContext, PolicyDecision
 from codespar_cli.core.clock import Clock, system_clock, to_micros
 from codespar_cli.core.light_typing import TYPE_CHECKING
@@ -22,6 +20,7 @@ from codespar_cli.plugins.policy.language.policy import Policy
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from typing import Any

@@ -6,14 +6,13 @@ stored, it is read off the votes and the clock, so that nobody has to be there f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from codespar_cli.core.light_typing import TYPE_CHECKING, NamedTuple
 from codespar_cli.core.text import visible
 from codespar_cli.errors import CodesparError, UsageError
 from codespar_cli.plugins.policy.stores.counters import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any, Literal, TypeAlias
 
 Status: TypeAlias = 'Literal["pending", "approved", "denied", "expired", "used"]'

@@ -6,7 +6,7 @@ same arguments to whoever has the store, and nothing to anybody else. `record_ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from _collections_abc import Mapping, Sized  # `collections.abc`, without what `collections` costs
 from decimal import Decimal
 from itertools import islice
 
@@ -19,6 +19,7 @@ from codespar_cli.core.text import visible
 from codespar_cli.plugins.policy.decision.counting import Counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 _LARGEST = 64 * 1024

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from codespar_cli.core.calls import PolicyDecision, TraceStep
 from codespar_cli.core.clock import from_micros
 from codespar_cli.core.light_typing import NamedTuple
@@ -18,6 +16,8 @@ from codespar_cli.plugins.policy.language.rules import Approve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codespar_cli.plugins.policy.stores.store import Snapshot
 
 _IN_TIME = frozenset({"budget_exceeded", "rate_limited", "outside_window"})

@@ -10,9 +10,9 @@ is refused, unless another condition of the same rule says that the rule is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from _collections_abc import Mapping  # `collections.abc`, without what `collections` costs
+from _operator import ge, gt, le, lt
 from decimal import Decimal
-from operator import ge, gt, le, lt
 
 from codespar_cli.core.calls import CallContext
 from codespar_cli.core.globs import Matcher
@@ -23,6 +23,7 @@ from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, T
 from codespar_cli.plugins.policy.language.patterns import TooLong, name_pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from typing import Any, TypeAlias
 
 When: TypeAlias = "Callable[[Decimal | None, CallContext], bool]"

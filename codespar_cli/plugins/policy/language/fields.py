@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from codespar_cli.core.light_typing import TYPE_CHECKING, TypeVar
@@ -10,6 +9,7 @@ from codespar_cli.core.text import nearest, visible
 from codespar_cli.plugins.policy.language.nodes import Listing, Node, Refused, Scalar, Table, describe, mismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeAlias
 
     from codespar_cli.core.light_datetime import timedelta

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 
 from codespar_cli.core.clock import system_clock
 from codespar_cli.core.light_typing import TYPE_CHECKING
 from codespar_cli.storage.private_files import store_exists
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from codespar_cli.core.services import Services
