@@ -24,7 +24,7 @@ from codespar_cli.core.sound_decision import BROKEN, GATE_STAGE, close_forgotten
 from codespar_cli.core.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from codespar_cli.core.calls import Cost
@@ -160,16 +160,13 @@ class Gate:
 
     def record_all(self, ended: Sequence[tuple[ToolCall, Outcome]]) -> None:
         """`record` for each of these calls. A policy that offers it settles their holds in one go. Never raises."""
-        together = _offered(self.registry.policy, "record_usages")
-        usages = [usage_of(call, outcome) if callable(together) else None for call, outcome in ended]
-        held = [usage for usage in usages if usage is not None]
-        if held:
-            self._settle_all(together, held)
+        usages = [usage_of(call, outcome) for call, outcome in ended]
+        together = self._settled_together([usage for usage in usages if usage is not None])
         for (call, outcome), usage in zip(ended, usages, strict=True):
-            if usage is None:
-                self.record(call, outcome)
-            else:
+            if together and usage is not None:
                 self._tell(call, outcome)
+            else:
+                self.record(call, outcome)
 
     # ── what a call needs ──
 
@@ -316,16 +313,26 @@ class Gate:
     def _tell(self, call: ToolCall, outcome: Outcome) -> None:
         self._guarded("observability", lambda: self.registry.record_metric(metric_of(plainly(call), outcome)))
 
-    def _settle_all(self, together: Callable[[list[Usage]], Iterable[object]], usages: list[Usage]) -> None:
+    def _settled_together(self, usages: list[Usage]) -> bool:
+        """False where each is to be settled by itself: what raised has settled nothing."""
+        policy = self.registry.policy
+        # Of the class alone: who wraps a policy and passes on what it does not know has a `record_usage` of its own.
+        if len(usages) < 2 or _offered(type(policy), "record_usages") is None:
+            return False
         try:
-            answers = list(together(usages))
+            found = policy.record_usages(usages)  # type: ignore[union-attr]  # optional
+            if close_forgotten(found):
+                return False
+            answers = list(found)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            answers = [error] * len(usages)
-        for answer in answers:
+        except BaseException:
+            return False
+        missing = [TypeError()] * (len(usages) - len(answers))
+        for answer in (*answers, *missing):
             if isinstance(answer, BaseException):
                 self._count("policy", answer)
+        return True
 
     def _guarded(self, kind: str, act: Callable[[], object]) -> None:
         try:

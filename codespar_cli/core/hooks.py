@@ -52,7 +52,7 @@ class PolicyHook(Protocol):
 
     Optional: `record_usage(agent_id, tool_name, cost, *, reservation_id=None)` settles a hold with what the call
     really cost, None meaning what was held; `record_usages(usages)` settles several `Usage` (outcome.py) at once and answers
-    for each, with an exception where it could not be; `release(reservation_id)` gives a hold back. `bounded = True`
+    for each, with an exception where it could not be, or raises and has settled none; `release(reservation_id)` gives a hold back. `bounded = True`
     promises that `evaluate` limits its own waiting, and spares it the gate's deadline thread; `reserves = True` that an
     allow without a `reservation_id` has nothing to settle.
     """

@@ -1,7 +1,7 @@
 """What need not be done before a byte passes: on a thread of its own, in the order it came up, when nothing passes.
 
 Books are kept while an agent thinks. Calls that follow each other at once do not wait for the books of those before; but no
-task waits longer than `LONGEST_WAIT_S`, and that long only what is lost when the process is killed.
+task waits longer than `LONGEST_WAIT_S` for a pause: what is not written when the process is killed is lost.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ Task: TypeAlias = Callable[[], object]
 QUIET_S = 0.003
 """As long as something new came up within this, calls are following each other."""
 LONGEST_WAIT_S = 0.25
+LONGEST_RUN_S = 0.05
+"""After so much of tasks that are done one behind the other, what they left to be done together is done."""
 MOST_WAITING = 10_000
 """Tasks that wait at once; whoever brings one more does it, and waits, so that memory is bounded."""
 
@@ -31,6 +33,7 @@ class Bookkeeper:
         self._news = Event()
         self._closing = Event()
         self._round_off: Task | None = None
+        self._run_began = 0.0
         self._thread = Thread(target=self._work, name="bookkeeper", daemon=True)
         self._thread.start()
 
@@ -44,7 +47,7 @@ class Bookkeeper:
             self._news.set()
 
     def round_off_with(self, task: Task) -> None:
-        """Done behind every run of tasks, before the next is waited for: what they left to be done together."""
+        """Done at the end of every run of tasks: what they left to be done together."""
         self._round_off = task
 
     def close(self, patience_s: float) -> bool:
@@ -62,17 +65,24 @@ class Bookkeeper:
                 if self._is_late():
                     # All that is there: one for each call that comes would stand in the way of every call.
                     for _ in range(len(self._tasks)):
-                        self._do(self._tasks.popleft()[1])
+                        self._do_next()
                 elif self._is_quiet():
-                    self._do(self._tasks.popleft()[1])
+                    self._do_next()
                 else:
                     self._end_run()
                     self._closing.wait(QUIET_S)
+                    self._run_began = monotonic()
+            self._end_run()
+
+    def _do_next(self) -> None:
+        self._do(self._tasks.popleft()[1])
+        if monotonic() - self._run_began >= LONGEST_RUN_S:
             self._end_run()
 
     def _end_run(self) -> None:
         if self._round_off is not None:
             self._do(self._round_off)
+        self._run_began = monotonic()
 
     def _is_late(self) -> bool:
         return self._closing.is_set() or monotonic() - self._tasks[0][0] >= LONGEST_WAIT_S

@@ -20,14 +20,15 @@ TOGETHER = 16
 class Settlements:
     """`settle` is told each gate's own, in the order in which they ended. It must not raise.
 
-    What `add` is told on the bookkeeper's thread is settled when that comes to the end of what is there to do.
+    What `add` is told on the bookkeeper's thread is settled when that comes to the end of a run.
     """
 
     def __init__(self, settle: Callable[[Gate, list[Ended]], None], books: Bookkeeper) -> None:
         self._settle = settle
-        books.round_off_with(self.flush)
         self._waiting: list[tuple[Gate, Ended]] = []
         self._lock = Lock()
+        self._settling = Lock()
+        books.round_off_with(self.flush)
 
     def add(self, gate: Gate, call: ToolCall, outcome: Outcome) -> None:
         """Settle it with those that ended next to it."""
@@ -38,9 +39,16 @@ class Settlements:
             self.flush()
 
     def flush(self) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        while waiting:
-            gate = waiting[0][0]
-            self._settle(gate, [ended for of, ended in waiting if of is gate])
-            waiting = [one for one in waiting if one[0] is not gate]
+        """What was added before is settled when this comes back, whoever does it."""
+        with self._settling:
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            try:
+                while waiting:
+                    gate = waiting[0][0]
+                    mine = [ended for of, ended in waiting if of is gate]
+                    waiting = [one for one in waiting if one[0] is not gate]
+                    self._settle(gate, mine)
+            finally:
+                with self._lock:
+                    self._waiting[:0] = waiting

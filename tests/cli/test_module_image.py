@@ -3,6 +3,7 @@
 import os
 import py_compile
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -144,3 +145,35 @@ def test_a_module_that_raises_is_not_left_half_made(package):
         module_image.load("kept")
     assert NAMES[1] in sys.modules
     assert NAMES[2] not in sys.modules
+
+
+def codes(code):
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, type(code)):
+            yield from codes(inner)
+
+
+@pytest.mark.parametrize(
+    "module", ["hosts.referee", "plugins.policy.engine", "core.guard.shell_text", "storage.sqlite"]
+)
+def test_every_instruction_has_a_line_for_whoever_shows_a_traceback(module):
+    source = Path(codespar_cli.__file__).parent / f"{module.replace('.', '/')}.py"
+    whole = compile(source.read_text(), str(source), "exec", dont_inherit=True)
+    for code, bare in zip(codes(whole), codes(module_image._bare(whole)), strict=True):
+        assert bare.co_code == code.co_code
+        assert len(list(bare.co_positions())) == len(list(code.co_positions()))
+        assert {line for line, *_ in bare.co_positions()} == {code.co_firstlineno}
+
+
+def test_what_an_image_raises_can_be_shown(package):
+    (package / "two.py").write_text("def fail():\n    x = 1\n    return x / 0\n")
+    py_compile.compile(str(package / "two.py"))
+    module_image.keep("kept", LISTED)
+    assert module_image.load("kept") is True
+    try:
+        sys.modules[NAMES[2]].fail()
+    except ZeroDivisionError:
+        shown = traceback.format_exc()
+    assert "in fail" in shown
+    assert "ZeroDivisionError" in shown

@@ -343,13 +343,71 @@ def test_together_comes_to_the_same_as_one_after_the_other():
     assert (other.settled, other.released, more.metrics) == (one.settled, one.released, metrics.metrics)
 
 
-@pytest.mark.parametrize("failing, failures", [("all", {"policy": 2}), ("rs-2", {"policy": 1}), (None, {})])
-def test_what_could_not_be_settled_together_is_counted(failing, failures):
-    policy, registry = Together(HELD, failing), PluginRegistry()
+def gate_of(policy):
+    registry = PluginRegistry()
     registry.register_policy(policy)
-    gate = Gate(registry)
+    return Gate(registry)
+
+
+@pytest.mark.parametrize("failing, failures", [("rs-2", {"policy": 1}), (None, {})])
+def test_what_could_not_be_settled_together_is_counted(failing, failures):
+    gate = gate_of(Together(HELD, failing))
     gate.record_all(ended(held("rs-1"), held("rs-2")))
     assert gate.failures == failures
+
+
+def test_where_settling_together_fails_each_is_settled_by_itself():
+    policy = Together(HELD, "all")
+    gate = gate_of(policy)
+    gate.record_all(ended(held("rs-1"), held("rs-2")))
+    assert policy.settled == [("rs-1", "1"), ("rs-2", "1")]
+    assert gate.failures == {}
+
+
+class Forgetful(Together):
+    def record_usages(self, usages):
+        return super().record_usages(usages)[1:]
+
+
+class Awaited(Together):
+    async def record_usages(self, usages):
+        raise AssertionError("nobody awaits it")
+
+
+class Wrapper:
+    """Passes on what it does not know, and settles in its own way."""
+
+    def __init__(self, policy):
+        self.policy, self.settled = policy, []
+
+    def __getattr__(self, name):
+        return getattr(self.policy, name)
+
+    def evaluate(self, *arguments, **keywords):
+        return self.policy.evaluate(*arguments, **keywords)
+
+    def record_usage(self, agent_id, tool_name, cost, *, reservation_id=None):
+        self.settled.append(reservation_id)
+
+
+def test_an_answer_that_is_missing_counts_as_failed():
+    gate = gate_of(Forgetful(HELD))
+    gate.record_all(ended(held("rs-1"), held("rs-2"), held("rs-3")))
+    assert gate.failures == {"policy": 1}
+
+
+def test_a_coroutine_has_settled_nothing():
+    policy = Awaited(HELD)
+    gate_of(policy).record_all(ended(held("rs-1"), held("rs-2")))
+    assert [reservation for reservation, _ in policy.settled] == ["rs-1", "rs-2"]
+
+
+def test_who_wraps_a_policy_is_not_passed_by():
+    inner = Together(HELD)
+    wrapper = Wrapper(inner)
+    gate_of(wrapper).record_all(ended(held("rs-1"), held("rs-2")))
+    assert wrapper.settled == ["rs-1", "rs-2"]
+    assert inner.together == []
 
 
 class TestDecorator:

@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from codespar_cli.mcp import bookkeeper
-from codespar_cli.mcp.bookkeeper import LONGEST_WAIT_S, QUIET_S, Bookkeeper
+from codespar_cli.mcp.bookkeeper import LONGEST_RUN_S, LONGEST_WAIT_S, QUIET_S, Bookkeeper
 
 PATIENCE_S = 10
 
@@ -60,6 +60,21 @@ def test_every_run_is_rounded_off_before_the_next_is_waited_for(books, now):
     books.add(lambda: done.append("third"))
     now[0] += QUIET_S
     assert ["old", "second", "third"] in iter(lambda: seen.get(timeout=PATIENCE_S), None)
+
+
+def test_a_long_run_is_rounded_off_on_the_way(books, now):
+    seen, done = SimpleQueue(), []
+    books.round_off_with(lambda: seen.put(list(done)))
+
+    def slow(number):
+        done.append(number)
+        now[0] += 2 * LONGEST_RUN_S
+
+    for number in range(4):
+        books.add(lambda number=number: slow(number))
+    now[0] += QUIET_S
+    assert [0, 1] in iter(lambda: seen.get(timeout=PATIENCE_S), None)
+    assert [0, 1, 2] in iter(lambda: seen.get(timeout=PATIENCE_S), None)
 
 
 def test_what_a_task_raises_is_counted_and_stops_nothing(books, now):

@@ -5,9 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_world import EVERYTHING, World, budget, rate
 
-from codespar_cli.core.outcome import Usage
+from codespar_cli.core.calls import PolicyDecision, ToolCall
+from codespar_cli.core.gate import Gate
+from codespar_cli.core.outcome import Outcome, Usage
+from codespar_cli.core.registry import PluginRegistry
 from codespar_cli.errors import NotFoundError, StoreError, UsageError
 from codespar_cli.plugins.policy.stores.memory_store import MemoryStore
+from codespar_cli.plugins.policy.stores.sqlite_store import SqliteStore
 from codespar_cli.plugins.policy.stores.store_address import StoreAddress
 
 COSTS = st.sampled_from((None, "0", "0.000001", "2.50", 7, 1000, "-1", "NaN", "ten"))
@@ -101,3 +105,17 @@ def test_a_store_that_fails_half_way_has_counted_nothing(monkeypatch):
         world.engine.record_usages([Usage("a", "t", 1, id_) for id_ in ids])
     assert len(calls) == 2
     assert world.engine.budgets() == before
+
+
+def test_one_damaged_hold_does_not_keep_the_others_open(tmp_path):
+    world, ids = started([("a", 1)] * 4, SqliteStore(tmp_path, "normal"))
+    with world.store.database.write() as connection:
+        connection.execute("UPDATE hold SET parts = 'x' WHERE id = ?", (ids[1],))
+    registry = PluginRegistry()
+    registry.register_policy(world.engine)
+    gate = Gate(registry)
+    decisions = [PolicyDecision(allowed=True, reservation_id=id_) for id_ in ids]
+    gate.record_all([(ToolCall("a", "t"), Outcome(decision=decision)) for decision in decisions])
+    assert gate.failures == {"policy": 1}
+    settled = [record.body["reservation"] for record in world.records if record.kind == "settlement"]
+    assert settled == [ids[0], *ids[2:]]
