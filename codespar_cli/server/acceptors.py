@@ -18,8 +18,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, NoReturn, TypeAlias
 
+from codespar_cli.errors import CodesparError
+
 Work: TypeAlias = Callable[[socket.socket, socket.socket], None]
 """What an accepting process does, given where it listens and its link to the keeping one."""
+
+_Pair: TypeAlias = tuple[socket.socket, socket.socket]
 
 _PR_SET_PDEATHSIG = 1
 _LEAST_PAUSE_S = 0.1
@@ -45,21 +49,57 @@ class Supervisor(NamedTuple):
 
 
 def supervised(count: int, listening: socket.socket, work: Work) -> Supervisor:
-    """Begin. To be called where no thread runs and no event loop. The caller closes `listening`, which is theirs."""
-    ours, theirs = socket.socketpair()
+    """Begin, and return when all of them are begun. To be called where no thread runs and no event loop. The caller closes
+    `listening`, which is theirs. Raises CodesparError when the system has no process or descriptor left for one."""
     keeper = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return Supervisor(pid, ours)
     try:
-        ours.close()
-        _end_with(keeper)
-        _Supervising(theirs, count, listening, work).run()
-    finally:
-        os._exit(1)
+        pid, (ours, theirs), (failure, first) = _forked()
+    except OSError as error:
+        raise _not_begun(_words(error)) from None
+    if not pid:
+        try:
+            ours.close()
+            failure.close()
+            _end_with(keeper)
+            _Supervising(theirs, count, listening, work).run(first)
+        finally:
+            os._exit(1)
+    theirs.close()
+    first.close()
+    supervisor = Supervisor(pid, ours)
+    with failure:
+        words = failure.recv(256)
+    if words:
+        supervisor.end()
+        raise _not_begun(words.decode())
+    return supervisor
+
+
+def _forked() -> tuple[int, _Pair, _Pair]:
+    """As os.fork, with two connections between both processes. Raises OSError, and then leaves nothing open."""
+    opened: list[socket.socket] = []
+    try:
+        opened += socket.socketpair()
+        opened += socket.socketpair()
+        return os.fork(), (opened[0], opened[1]), (opened[2], opened[3])
+    except OSError:
+        for each in opened:
+            each.close()
+        raise
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _not_begun(words: str) -> CodesparError:
+    return CodesparError(
+        f"the accepting processes cannot be begun: {words}",
+        code="acceptors_not_begun",
+        hint="codespar serve --workers 1",
+    )
 
 
 def _end_with(parent: int) -> None:
@@ -94,8 +134,11 @@ class _Supervising:
         self._pause = 0.0
         self._next_at = 0.0
         self._stopping = False
+        self._starved = False
 
-    def run(self) -> NoReturn:
+    def run(self, first: socket.socket) -> NoReturn:
+        """`first` is told why not all could be begun at first, which is the end of it, and is closed when they were."""
+        self._begin_first(first)
         while not (self._stopping and not self._children):
             self._begin_missing()
             poll = select.poll()
@@ -113,18 +156,33 @@ class _Supervising:
                 self._ended(child)
         os._exit(0)
 
+    def _begin_first(self, first: socket.socket) -> None:
+        try:
+            while len(self._children) < self._count:
+                self._begin(first)
+        except OSError as error:
+            with suppress(OSError):
+                first.send(_words(error).encode())
+            self._give_up()
+        first.close()
+
     def _begin_missing(self) -> None:
         while not self._stopping and len(self._children) < self._count and time.monotonic() >= self._next_at:
-            self._begin()
+            try:
+                self._begin()
+            except OSError as error:  # those that are there go on; the system may have room again later
+                self._put_off()
+                self._say_starved(error)
+            else:
+                self._starved = False
 
-    def _begin(self) -> None:
-        keepers, link = socket.socketpair()
-        alive, held = socket.socketpair()
+    def _begin(self, *others: socket.socket) -> None:
+        """`others` are not for the process that is begun. Raises OSError when there is none."""
         supervisor = os.getpid()
-        pid = os.fork()
+        pid, (keepers, link), (alive, held) = _forked()
         if not pid:
             try:
-                for each in (keepers, alive, self._control, *(child.alive for child in self._children)):
+                for each in (keepers, alive, self._control, *others, *(child.alive for child in self._children)):
                     each.close()
                 _end_with(supervisor)
                 self._work(self._listening, link)
@@ -141,11 +199,14 @@ class _Supervising:
 
     def _told(self) -> None:
         if not self._control.recv(16):  # the keeping process is gone
-            for child in self._children:
-                os.kill(child.pid, signal.SIGKILL)
-            os._exit(1)
+            self._give_up()
         self._stopping = True
         self._listening.close()
+
+    def _give_up(self) -> NoReturn:
+        for child in self._children:
+            os.kill(child.pid, signal.SIGKILL)
+        os._exit(1)
 
     def _ended(self, child: _Child) -> None:
         self._children.remove(child)
@@ -153,10 +214,21 @@ class _Supervising:
         _, status = os.waitpid(child.pid, 0)
         if self._stopping:
             return
-        settled = time.monotonic() - child.began > _SETTLED_S
-        self._pause = _LEAST_PAUSE_S if settled or not self._pause else min(self._pause * 2, _MOST_PAUSE_S)
-        self._next_at = time.monotonic() + self._pause
+        if time.monotonic() - child.began > _SETTLED_S:
+            self._pause = 0.0
+        self._put_off()
         self._tell(b"ended %d\n" % os.waitstatus_to_exitcode(status))
+
+    def _put_off(self) -> None:
+        self._pause = min(self._pause * 2, _MOST_PAUSE_S) or _LEAST_PAUSE_S
+        self._next_at = time.monotonic() + self._pause
+
+    def _say_starved(self, error: OSError) -> None:
+        """Once, until one is begun again."""
+        if not self._starved:
+            self._starved = True
+            with suppress(OSError):  # nobody may be reading
+                os.write(2, f"an accepting process cannot be begun: {_words(error)}; trying again\n".encode())
 
     def _tell(self, line: bytes, link: socket.socket | None = None) -> None:
         with suppress(OSError):  # whoever is gone is found out by `_told`

@@ -162,7 +162,7 @@ class Keeping:
     def _arrived(self, link: Link, number: int, *facts: Any) -> None:
         self._last_at = time.monotonic()
         arrival = Arrival(*facts)
-        arrival = arrival._replace(received_at=from_micros(facts[5]))
+        arrival = arrival._replace(received_at=from_micros(arrival.received_at))  # type: ignore[arg-type]
         try:
             committed = self._commit.begin(arrival)
         except CodesparError as error:
