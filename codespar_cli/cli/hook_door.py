@@ -68,6 +68,7 @@ class _Hook:
         self._dialect: Dialect = dialect_of(host)
         self._event: HostEvent | None = None
         self._config: str | None = None
+        self._state_dir: str | None = None
         self._referee: Referee | None = None
         verdict.last_words = self._give_up
 
@@ -107,9 +108,9 @@ class _Hook:
         from codespar_cli.hosts.open_calls import OpenCalls
         from codespar_cli.hosts.referee import Referee
 
-        state_dir = hook_state_dir()
-        line = self._line = _in_workspace(self._line, event)
-        gate = open_hook_gate(line, state_dir)
+        state_dir = self._state_dir = hook_state_dir()
+        line, lost = _in_workspace(self._line, event)
+        gate = open_hook_gate(line, state_dir, lost)
         self._config = gate.config_path
         self._referee = Referee(
             gate,
@@ -141,7 +142,7 @@ class _Hook:
 
             event = self._event
             beat(
-                hook_state_dir(),
+                self._state_dir or hook_state_dir(),
                 Heartbeat(
                     host=self._host,
                     at=time.time(),
@@ -158,16 +159,40 @@ class _Hook:
             return  # the answer has been given
 
 
-def _in_workspace(line: HookLine, event: HostEvent) -> HookLine:
-    """Go where the project's plugins.toml is looked for, unless we are below it already. Raises OSError."""
-    place = event.workspace
-    if place is None or f"{_here()}/".startswith(f"{place.rstrip('/')}/"):
-        return line
-    named = line.config and os.path.abspath(line.config)  # noqa: PTH100  relative to where we were started
-    try:
-        os.chdir(place)
-    except (FileNotFoundError, NotADirectoryError):
-        return line  # on another machine, perhaps: there are no rules to be found
+def _in_workspace(line: HookLine, event: HostEvent) -> tuple[HookLine, Sequence[str]]:
+    """Go where the project's plugins.toml is looked for, unless we were started in one of the event's folders.
+
+    That is the innermost folder the call's directory lies in, else the first one that is there. Returns the line, and the
+    folders where none is there. Raises OSError.
+    """
+    here = _here()
+    roots = [os.path.realpath(root) for root in event.workspaces]
+    if not roots or (here and any(_is_below(here, root) for root in roots)):
+        return line, ()
+    line = _as_said_in(here or "/", line)
+    about = os.path.realpath(event.cwd) if event.cwd and event.cwd.startswith("/") else ""
+    roots.sort(key=lambda root: -len(root) if about and _is_below(about, root) else 0)
+    for root in roots:
+        try:
+            os.chdir(root)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # on another machine, perhaps
+        return line, ()
+    return line, roots
+
+
+def _is_below(place: str, directory: str) -> bool:
+    return f"{place}/".startswith(f"{directory.rstrip('/')}/")
+
+
+def _as_said_in(here: str, line: HookLine) -> HookLine:
+    """What a person wrote as a relative path goes on meaning what it did where the hook was started."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        if path := os.environ.get(name):
+            os.environ[name] = os.path.join(here, path)  # noqa: PTH118
+    if path := os.environ.get("CODESPAR_CONFIG"):
+        os.environ["CODESPAR_CONFIG"] = os.path.join(here, os.path.expanduser(path))  # noqa: PTH111, PTH118
+    named = line.config and os.path.join(here, os.path.expanduser(line.config))  # noqa: PTH111, PTH118
     return line._replace(config=named)
 
 

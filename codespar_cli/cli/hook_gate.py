@@ -9,24 +9,34 @@ from codespar_cli.errors import ConfigError
 from codespar_cli.hosts.governed_places import GovernedPlaces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codespar_cli.cli.hook_line import HookLine
     from codespar_cli.core.gate import Gate
 
 
-def open_hook_gate(line: HookLine, state_dir: str) -> Gate:
-    """Raises ConfigError, also where a plugins.toml that governed this place does not any more; and what loading raises."""
+def open_hook_gate(line: HookLine, state_dir: str, lost: Sequence[str] = ()) -> Gate:
+    """Raises ConfigError, also where a plugins.toml that governed this place does not any more; and what loading raises.
+
+    `lost` are folders the call may be about that are not there: what governed in them must speak from here.
+    """
     from codespar_cli.cold_gate import open_gate
 
     places = GovernedPlaces(state_dir, _users_own())
     is_searched = line.config is None and not os.environ.get("CODESPAR_CONFIG")
     start = _here()
-    if is_searched and (missing := places.missing(start)) is not None:
-        raise _no_permission(places, missing, "governed the calls made here and is not there any more", "put it back")
+    for place in (start, *lost) if is_searched else ():
+        if (missing := places.missing(place)) is not None:
+            raise _no_permission(
+                places, missing, "governed the calls made here and is not there any more", "put it back"
+            )
     environ = {**os.environ, "CODESPAR_TENANT": line.tenant} if line.tenant else os.environ
     gate = open_gate(environ, config_path=line.config)
-    if is_searched and (above := places.cut_off(start, gate.governing)) is not None:
-        words = "governed calls and is not found from here: a repository that begins in between ends the search"
-        raise _no_permission(places, above, words, f"name it in the hook's line: --config {above}")
+    for place in (start, *lost) if is_searched else ():
+        if (above := places.cut_off(place, gate.governing)) is not None:
+            why = "the workspace is gone" if place in lost else "a repository that begins in between ends the search"
+            words = f"governed calls and is not found from here: {why}"
+            raise _no_permission(places, above, words, f"name it in the hook's line: --config {above}")
     for path in gate.governing if line.config is None else ():
         try:
             places.remember(path)

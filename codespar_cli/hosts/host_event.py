@@ -36,8 +36,8 @@ class HostEvent(NamedTuple):
     kind of agent within the host (a subagent's type), `mode` the host's permission mode. `duration_ms` is the tool's own
     time where the host tells it. `error` is a short code and never a message: `tool_error`, `interrupted`, `timeout`,
     `permission_denied`. `result_bytes` is the size of the result as JSON. Of an event that is not about a tool only
-    `host`, `kind` and `name` mean anything. `workspace` is the absolute path of the folder that the call is about, of a host
-    that does not start its hooks there.
+    `host`, `kind` and `name` mean anything. `workspaces` are the absolute paths of the folders that are open, of a host that
+    may start its hooks elsewhere.
     """
 
     host: str
@@ -53,7 +53,7 @@ class HostEvent(NamedTuple):
     duration_ms: float | None = None
     error: str | None = None
     result_bytes: int | None = None
-    workspace: str | None = None
+    workspaces: tuple[str, ...] = ()
 
     @property
     def canonical(self) -> str:

@@ -2,7 +2,7 @@
 
 With `failClosed` an empty stdout counts as a failure, so an allow is spelled out. `tool_input` is a text that holds JSON in
 some versions and an object in others, and on Windows a byte order mark comes first. Hooks of `~/.cursor/hooks.json` are
-started in `~/.cursor`, wherever the agent works: the workspace is told in the event.
+started in `~/.cursor`, wherever the agent works: the folders that are open are told in the event.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def read(raw: bytes, event_name_given: str | None = None) -> HostEvent:
         duration_ms=milliseconds(found, "duration"),
         error=error,
         result_bytes=next((size(found, key) for key in ("tool_output", "output", "result_json") if key in found), None),
-        workspace=_workspace(found),
+        workspaces=tuple(root for root in _roots(found) if root.startswith("/")),
     )
 
 
@@ -97,13 +97,6 @@ def _call(found: dict[str, Any], name: str) -> tuple[str, dict[str, Any]]:
 def _roots(found: dict[str, Any]) -> list[str]:
     roots = found.get("workspace_roots")
     return [root for root in roots if type(root) is str and root] if type(roots) is list else []
-
-
-def _workspace(found: dict[str, Any]) -> str | None:
-    """Of several folders the one that the call's directory lies in, else the first."""
-    roots = [root for root in _roots(found) if root.startswith("/")]
-    here = f"{place(found, 'cwd') or ''}/"
-    return next((root for root in roots if here.startswith(f"{root.rstrip('/')}/")), next(iter(roots), None))
 
 
 def answer(event: HostEvent, decision: PolicyDecision | None) -> Answer:
