@@ -74,15 +74,17 @@ def seconds(action):
     return time.perf_counter() - start
 
 
-def check(provider, payload):
-    """At most half of what it costs to parse, and 100 ms for a machine that is busy with something else."""
+def too_long(provider, payload):
+    """What takes more than half of what it costs to parse, and 100 ms for a machine that is busy with something else."""
     raw = json.dumps(payload, ensure_ascii=False)
     headers = deliveries.headers(provider, FULLEST[provider])
     parsing = seconds(lambda: json.loads(raw))
-    hook = HOOKS[provider]()
+    hook, found = HOOKS[provider](), []
     for given in (headers, {}):
         reading = min(seconds(lambda sent=given: asyncio.run(hook.handle_webhook(payload, sent))) for _ in range(2))
-        assert reading < parsing / 2 + 0.1, f"{reading:.3f} s to read what takes {parsing:.3f} s to parse"
+        if reading >= parsing / 2 + 0.1:
+            found.append(f"{reading:.3f} s to read what takes {parsing:.3f} s to parse")
+    return found
 
 
 @pytest.mark.parametrize("filler", FILLERS)
@@ -90,7 +92,7 @@ def check(provider, payload):
 def test_long_texts(provider, filler):
     payload = deliveries.payload(provider, FULLEST[provider])
     each = SIZE // count(payload, str) // len(FILLERS[filler].encode())
-    check(provider, shape(payload, text=FILLERS[filler] * each))
+    assert too_long(provider, shape(payload, text=FILLERS[filler] * each)) == []
 
 
 @pytest.mark.parametrize("provider", HOOKS)
@@ -112,16 +114,16 @@ def test_one_long_text(provider):
 @pytest.mark.parametrize("provider", HOOKS)
 def test_long_lists(provider, entries):
     payload = deliveries.payload(provider, FULLEST[provider])
-    check(provider, shape(payload, entries=LISTS[entries]()))
+    assert too_long(provider, shape(payload, entries=LISTS[entries]())) == []
 
 
 @pytest.mark.parametrize("provider", HOOKS)
 def test_many_keys(provider):
     payload = deliveries.payload(provider, FULLEST[provider])
     wide = {f"k{number}": {} for number in range(200_000)}
-    check(provider, {**wide, **payload})
+    assert too_long(provider, {**wide, **payload}) == []
     inner = next(key for key, value in payload.items() if isinstance(value, dict))
-    check(provider, {**payload, inner: {**payload[inner], **wide}})
+    assert too_long(provider, {**payload, inner: {**payload[inner], **wide}}) == []
 
 
 def places(value, kind, path=()):

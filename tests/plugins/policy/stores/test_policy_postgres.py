@@ -142,7 +142,7 @@ def test_a_server_of_another_kind(odd):
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         try:
-            away(f"postgresql://u:{PASSWORD}@127.0.0.1:{server.getsockname()[1]}/d")
+            assert PASSWORD not in away(f"postgresql://u:{PASSWORD}@127.0.0.1:{server.getsockname()[1]}/d")
         finally:
             done.set()
             socket.create_connection(server.getsockname()).close()
